@@ -1,0 +1,223 @@
+"""From a solution to its stub, and one task of an edited answer back to its stub.
+
+A region of a solution is what the learner writes:
+
+    # TODO 03.4: start every call at once, but let only `limit` run together.
+    # >>> solution
+    return await asyncio.gather(*calls)
+    # --- stub            (optional: what the stub has in its place, commented)
+    # return []
+    # <<< solution
+
+Outside the regions a stub is the solution, byte for byte. Without a stub part a region of a Python file becomes
+`raise NotImplementedError("TODO 03.4")`, of any other file nothing. JavaScript marks with `//` instead of `#`.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coach.lesson import CourseError, Lesson, Task, shown
+
+MARK = re.compile(r"^(?P<indent>[ \t]*)(?P<comment>#|//) (?P<kind>>>>|<<<|---) (?P<word>solution|stub)\s*$")
+TODO = re.compile(r"(?:#|//) TODO (?P<number>\d\d\.\d+):")
+
+
+@dataclass(frozen=True)
+class Region:
+    """The lines between two markers, as line numbers from 0, the markers included."""
+
+    number: str  # "03.4"
+    start: int  # the line of `>>> solution`
+    end: int  # the line behind `<<< solution`
+    stub: tuple[str, ...]  # the lines that stand in its place, with their line ends
+
+
+def regions(text: str, name: str) -> list[Region]:
+    """Find the regions of a solution, in order.
+
+    Args:
+        text: the solution.
+        name: what to call the file in errors.
+
+    Raises:
+        CourseError: a marker is open, closed twice, or has no TODO comment above it; the text names the line.
+    """
+    found: list[Region] = []
+    lines = text.splitlines(keepends=True)
+    number: str | None = None
+    start: int | None = None
+    stub: list[str] | None = None
+    comment = indent = ""
+    for at, line in enumerate(lines):
+        mark = MARK.match(line)
+        if start is None and (todo := TODO.search(line)):
+            number = todo["number"]
+        if mark is None:
+            if stub is not None:
+                stub.append(_uncommented(line, indent, comment, f"{name} line {at + 1}"))
+            continue
+        match mark["kind"], mark["word"]:
+            case ">>>", "solution" if start is None:
+                if number is None:
+                    raise CourseError(
+                        f"{name} line {at + 1}: a region needs a `{mark['comment']} TODO NN.T:` above it."
+                    )
+                start, indent, comment = at, mark["indent"], mark["comment"]
+            case "---", "stub" if start is not None and stub is None:
+                stub = []
+            case "<<<", "solution" if start is not None and number is not None:
+                if stub is None:
+                    stub = [f'{indent}raise NotImplementedError("TODO {number}")\n'] if comment == "#" else []
+                    if not name.endswith(".py"):
+                        stub = []
+                found.append(Region(number, start, at + 1, tuple(stub)))
+                start = stub = None
+            case _:
+                raise CourseError(f"{name} line {at + 1}: `{line.strip()}` does not belong here.")
+    if start is not None:
+        raise CourseError(f"{name} line {start + 1}: this region is never closed.")
+    return found
+
+
+def _uncommented(line: str, indent: str, comment: str, where: str) -> str:
+    body = line[len(indent) :] if line.startswith(indent) else line.lstrip()
+    if not body.startswith(comment):
+        raise CourseError(f"{where}: below `{comment} --- stub` every line starts with `{comment}`.")
+    body = body[len(comment) :]
+    body = body.removeprefix(" ")
+    return indent + body if body.strip() else "\n"
+
+
+def make_stub(text: str, name: str) -> str:
+    """Return the stub of a solution: every region replaced by its stub part.
+
+    Raises:
+        CourseError: as `regions`.
+    """
+    lines = text.splitlines(keepends=True)
+    for region in reversed(regions(text, name)):
+        lines[region.start : region.end] = region.stub
+    return "".join(lines)
+
+
+def stub_files(lesson: Lesson) -> dict[str, str]:
+    """Return the stub of every file of the reference: name relative to the folder -> text.
+
+    Raises:
+        CourseError: as `regions`, or a file is not UTF-8 text.
+    """
+    stubs: dict[str, str] = {}
+    for name in lesson.answer_files():
+        path = lesson.solution / name
+        try:
+            stubs[name] = make_stub(path.read_text(encoding="utf-8"), shown(path))
+        except UnicodeDecodeError:
+            raise CourseError(f"{shown(path)} is not UTF-8 text, so no stub can be cut from it.") from None
+    return stubs
+
+
+def stale(lesson: Lesson) -> list[str]:
+    """Return the names of the lesson's stubs that differ from what the reference would make now, sorted."""
+    return [
+        name
+        for name, text in stub_files(lesson).items()
+        if not (lesson.path / name).is_file() or (lesson.path / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def open_todos(path: Path) -> dict[str, int]:
+    """Return the tasks that still raise their TODO in a Python file: number -> first line, from 1, in order of the file.
+
+    A file that is missing or does not parse has none.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    found: dict[str, int] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"), args=[ast.Constant(value=str(text))])):
+                if text.startswith("TODO "):
+                    number = text.removeprefix("TODO ").strip()
+                    found[number] = min(node.lineno, found.get(number, node.lineno))
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def put_back(lesson: Lesson, task: Task, answer: str) -> str:
+    """Return the learner's `app.py` with one task back at its stub and everything else as it was.
+
+    The unit is the function or class around the task's region.
+
+    Raises:
+        CourseError: the file does not parse, or the task shares a function with another one; the text names the
+            command that puts the whole file back.
+    """
+    whole = f"`coach reset {lesson.number}` puts the whole file back."
+    solution = (lesson.solution / "app.py").read_text(encoding="utf-8")
+    stub = make_stub(solution, "app.py")
+    try:
+        mine = ast.parse(answer)
+    except SyntaxError as error:
+        raise CourseError(
+            f"{shown(lesson.answer)} line {error.lineno} does not parse, so one task cannot be found in it. {whole}"
+        ) from None
+    lines = answer.splitlines(keepends=True)
+    stub_lines = stub.splitlines(keepends=True)
+    stub_tree = ast.parse(stub)
+    edits: list[tuple[int, int, list[str]]] = []
+    for name in _homes(stub_tree, task.number):
+        others = {number for number in _todos_of(_definition(stub_tree, name))} - {task.number}
+        if others:
+            raise CourseError(f"{task.number} shares `{'.'.join(name)}` with {', '.join(sorted(others))}. {whole}")
+        start, end = _span(_definition(stub_tree, name), stub_lines)
+        try:
+            old_start, old_end = _span(_definition(mine, name), lines)
+        except KeyError:
+            old_start = old_end = len(lines)
+        edits.append((old_start, old_end, stub_lines[start:end]))
+    for start, end, replacement in sorted(edits, key=lambda edit: edit[0], reverse=True):
+        lines[start:end] = replacement if start < len(lines) else ["\n\n", *replacement]
+    return "".join(lines)
+
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _definitions(tree: ast.AST, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], _Definition]]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield (*prefix, node.name), node
+            yield from _definitions(node, (*prefix, node.name))
+
+
+def _definition(tree: ast.AST, name: tuple[str, ...]) -> _Definition:
+    return dict(_definitions(tree))[name]
+
+
+def _todos_of(node: ast.AST) -> list[str]:
+    return [
+        text.removeprefix("TODO ")
+        for child in ast.walk(node)
+        if isinstance(child, ast.Constant)
+        and isinstance(text := child.value, str)
+        and re.fullmatch(r"TODO \d\d\.\d+", text)
+    ]
+
+
+def _homes(tree: ast.AST, number: str) -> list[tuple[str, ...]]:
+    """The outermost definitions that hold only this task, or the innermost that hold it with others."""
+    holders = [(name, node) for name, node in _definitions(tree) if number in _todos_of(node)]
+    pure = [name for name, node in holders if set(_todos_of(node)) == {number}]
+    return [name for name in pure if name[:-1] not in pure] or [name for name, _ in holders][-1:]
+
+
+def _span(node: _Definition, lines: list[str]) -> tuple[int, int]:
+    """Lines of a definition with its decorators and the TODO comments right above it, from 0, end exclusive."""
+    start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
+    while start > 0 and lines[start - 1].lstrip().startswith("#"):
+        start -= 1
+    return start, node.end_lineno or node.lineno

@@ -1,0 +1,295 @@
+"""Grade somebody's files: our suite and their answer in a temporary folder, pytest in a subprocess, the verdict here.
+
+The reference, submissions, wrong answers and right answers all go this way. Nothing is believed but signed records:
+not an exit status, not the absence of failures, not a file that the submission could have written.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coach import seal
+from coach.explain import Finding
+from coach.lesson import CourseError, Lesson, shown
+from coach.progress import suite_hash
+from coach.scorecard import Outcome, Scorecard, score
+from coach.stubs import open_todos
+
+TIME_LIMIT_S = 60.0
+OUTPUT_LIMIT = 10_000_000  # bytes of standard output and error together
+FILE_LIMIT = 1_000_000  # bytes of one submitted file
+
+# Two tests that can only fail. A submission that makes everything pass gives itself away by making these pass.
+CANARY = '''
+import pytest
+
+
+@pytest.mark.task(0)
+def test_{name}_assert():
+    """The grading side checks that failures still fail."""
+    assert [] == [0], "as it must"
+
+
+@pytest.mark.task(0)
+def test_{name}_raise():
+    """The grading side checks that failures still fail."""
+    raise LookupError("as it must")
+'''
+
+CONFIG = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+pythonpath = .
+filterwarnings = error
+timeout = 20
+markers = task(id): the task of the lesson that this test belongs to
+"""
+
+PLUGINS = ("mockllm.alias", "coach.plugin", "pytest_asyncio.plugin", "pytest_timeout", "mockllm.fixtures")
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A verdict and what an instructor should know about how it came about."""
+
+    card: Scorecard
+    suite_hash: str
+    notes: tuple[str, ...] = ()
+
+
+def grade(lesson: Lesson, candidate: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Graded:
+    """Grade a candidate's answer to a lesson.
+
+    Args:
+        lesson: the lesson.
+        candidate: a folder with the lesson's files, a folder that has the lesson's folder in it (a whole clone, or its
+            `lessons/`), or the one file `app.py` under any name.
+        time_limit_s: seconds for the whole run; what was not recorded by then is not done.
+
+    Raises:
+        CourseError: there is nothing to grade at `candidate`; the text says what was looked for.
+    """
+    files, notes = submitted_files(lesson, candidate)
+    expected = expected_items(lesson)
+    started = time.monotonic()
+    with workspace(lesson, files) as folder:
+        canary = f"canary_{secrets.token_hex(6)}"
+        (folder / f"test_{canary}.py").write_text(CANARY.format(name=canary), encoding="utf-8")
+        run = _run(folder, time_limit_s)
+        todos = open_todos(folder / "app.py")
+    return _verdict(lesson, run, expected, canary, todos, notes, time.monotonic() - started)
+
+
+def submitted_files(lesson: Lesson, candidate: Path) -> tuple[dict[str, bytes], list[str]]:
+    """Find the files that count in what was handed in, and note what was left aside.
+
+    Returns:
+        Name relative to the lesson's folder -> content, for the files that the reference has too; and the notes.
+
+    Raises:
+        CourseError: none of them is there.
+    """
+    names = lesson.answer_files()
+    notes: list[str] = []
+    if candidate.is_file():
+        found = {"app.py": candidate}
+    else:
+        places = (candidate, candidate / lesson.folder, candidate / "lessons" / lesson.folder)
+        home = next((place for place in places if (place / "app.py").is_file()), None)
+        if home is None:
+            raise CourseError(
+                f"Nothing to grade at {candidate}: looked for app.py there, in {lesson.folder}/ and in "
+                f"lessons/{lesson.folder}/. Name the file, the lesson's folder or the clone."
+            )
+        found = {name: home / name for name in names if (home / name).is_file()}
+        ours = {lesson.suite.name, "README.md", "lesson.toml", "__init__.py", *names}
+        extra = sorted(path.name for path in home.iterdir() if path.is_file() and path.name not in ours)
+        if extra:
+            notes.append(f"left aside: {', '.join(extra[:10])}{' …' if len(extra) > 10 else ''}")
+    files: dict[str, bytes] = {}
+    for name, path in found.items():
+        if path.stat().st_size > FILE_LIMIT:
+            raise CourseError(f"{path} is {path.stat().st_size:,} bytes; more than {FILE_LIMIT:,} is not graded.")
+        files[name] = path.read_bytes()
+    return files, notes
+
+
+@contextlib.contextmanager
+def workspace(lesson: Lesson, files: Mapping[str, bytes]) -> Iterator[Path]:
+    """Give the lesson's folder in a temporary course: our suite, their files; gone afterwards.
+
+    A file of the answer that was not handed in is missing there too.
+    """
+    with tempfile.TemporaryDirectory(prefix="coach-") as temporary:
+        root = Path(temporary).resolve()
+        folder = root / "lessons" / lesson.folder
+        folder.mkdir(parents=True)
+        (root / "pytest.ini").write_text(CONFIG, encoding="utf-8")
+        for name, content in files.items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        # Ours last: nothing that was handed in stands in for them.
+        for ours in (lesson.suite, lesson.path / "lesson.toml"):
+            shutil.copy(ours, folder / ours.name)
+        yield folder
+
+
+def expected_items(lesson: Lesson) -> dict[str, int]:
+    """Return every test of the suite, with parameters, and its task: collected with the reference, never the candidate.
+
+    Kept below `.coach/` under the hash of suite and reference, since it takes a run of pytest.
+
+    Raises:
+        CourseError: the suite cannot be collected with the reference.
+    """
+    reference = {name: (lesson.solution / name).read_bytes() for name in lesson.answer_files()}
+    cache = lesson.path.parent.parent / ".coach" / "expected" / f"{lesson.folder}-{suite_hash(lesson)[:16]}.json"
+    with contextlib.suppress(OSError, ValueError):
+        return dict(json.loads(cache.read_text(encoding="utf-8")))
+    with workspace(lesson, reference) as folder:
+        run = _run(folder, TIME_LIMIT_S, "--collect-only")
+    collected = next((record["tests"] for record in run.records if record["kind"] == "collected"), [])
+    tasks = lesson.expected_tests()
+    items = {name: tasks[name.split("[")[0]] for name in collected if name.split("[")[0] in tasks}
+    if {name.split("[")[0] for name in items} != set(tasks):
+        raise CourseError(f"{shown(lesson.suite)} cannot be collected with the reference:\n{run.output[-2000:]}")
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        beside = cache.with_name(f"{cache.name}.{os.getpid()}.tmp")
+        beside.write_text(json.dumps(items), encoding="utf-8")
+        beside.replace(cache)
+    return items
+
+
+@dataclass(frozen=True)
+class _Run:
+    records: list[dict[str, Any]]
+    output: str  # the end of what was printed
+    stopped: str  # why the run was ended from outside, "" if it was not
+
+
+def _run(folder: Path, time_limit_s: float, *options: str) -> _Run:
+    """Run pytest on a lesson's folder in a process of its own, ended with all its children when a limit is reached."""
+    ours, theirs = socket.socketpair()
+    key = secrets.token_bytes(seal.KEY_BYTES)
+    ours.sendall(key)
+    root = folder.parent.parent
+    command = [
+        # -P -s: neither the current folder nor the user's packages come before ours.
+        sys.executable, "-P", "-s", "-m", "pytest", str(folder), "-c", str(root / "pytest.ini"), "--rootdir", str(root),
+        "--import-mode=importlib", "--noconftest", "--tb=no", "-q", "-p", "no:cacheprovider",
+        f"--coach-records={theirs.fileno()}", *options,
+    ]  # fmt: skip
+    for plugin in PLUGINS:
+        command += ["-p", plugin]
+    process = subprocess.Popen(
+        command,
+        cwd=root,
+        env=_environment(root),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=(theirs.fileno(),),
+        start_new_session=True,
+    )
+    theirs.close()
+    records = bytearray()
+    tail = bytearray()
+    stopped: list[str] = []
+
+    def read_records() -> None:
+        while data := ours.recv(65536):
+            records.extend(data)
+
+    def read_output() -> None:
+        assert process.stdout
+        printed = 0
+        while data := process.stdout.read1(65536):
+            printed += len(data)
+            tail.extend(data)
+            del tail[:-20_000]
+            if printed > OUTPUT_LIMIT and not stopped:
+                stopped.append(f"it printed more than {OUTPUT_LIMIT // 1_000_000} MB and was stopped")
+                _end(process)
+
+    readers = [threading.Thread(target=read_records, daemon=True), threading.Thread(target=read_output, daemon=True)]
+    for reader in readers:
+        reader.start()
+    try:
+        process.wait(time_limit_s)
+    except subprocess.TimeoutExpired:
+        stopped.append(f"it was still running after {time_limit_s:g} s and was stopped")
+    finally:
+        _end(process)
+        process.wait()
+    for reader in readers:
+        reader.join(5)  # a grandchild may hold the pipes open; what it writes later counts for nothing
+    ours.close()
+    return _Run(seal.read(key, bytes(records)), tail.decode(errors="replace"), stopped[0] if stopped else "")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and everything it started in its session."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """Only what Python needs: no key, no proxy, no PYTHONPATH, no user's settings."""
+    keep = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "COACH_PATIENCE_S")
+    kept = {name: os.environ[name] for name in keep if name in os.environ}
+    return {
+        **kept,
+        "HOME": str(root),
+        "TMPDIR": str(root),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+
+
+def _verdict(
+    lesson: Lesson,
+    run: _Run,
+    expected: Mapping[str, int],
+    canary: str,
+    todos: Mapping[str, int],
+    notes: list[str],
+    duration_s: float,
+) -> Graded:
+    """Form the scorecard from genuine records alone: every expected test exactly once, the canaries failed, an end."""
+    records = [record for record in run.records if record["kind"] == "test"]
+    names = [record["test"] for record in records]
+    canaries = [r for r in records if canary in r["test"]]
+    outcomes = [
+        Outcome.from_record(record)
+        for record in records
+        if names.count(record["test"]) == 1 and expected.get(record["test"]) == record["task"]
+    ]
+    end = next((record for record in run.records if record["kind"] == "end"), None)
+    broken = end["broken"] if end else ""
+    if not broken and any(record["finding"]["result"] == "passed" for record in canaries):
+        broken, outcomes = "tests that can only fail were made to pass, so no test of this run counts", []
+    elif not broken and len(canaries) < 2:
+        notes.append("the run ended early: tests without a record are not done")
+    if run.stopped:
+        notes.append(run.stopped)
+    missing = {test: id for test, id in expected.items() if test not in {outcome.test for outcome in outcomes}}
+    reason = run.stopped or "the process ended before this test was recorded"
+    gone = [Outcome(test, id, Finding("failed", seen=f"no result: {reason}.")) for test, id in missing.items()]
+    card = score(lesson, [*outcomes, *gone], expected=expected, open_todos=todos, broken=broken, duration_s=duration_s)
+    return Graded(card, suite_hash(lesson), tuple(notes))
