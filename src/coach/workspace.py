@@ -32,21 +32,28 @@ TIME_LIMIT_S = 60.0
 OUTPUT_LIMIT = 10_000_000  # bytes of standard output and error together
 FILE_LIMIT = 1_000_000  # bytes of one submitted file
 
-# Two tests that can only fail. A submission that makes everything pass gives itself away by making these pass.
-CANARY = '''
+# Tests that can only fail. A submission that makes everything pass gives itself away by making these pass.
+CANARIES = '''
 import pytest
 
 
 @pytest.mark.task(0)
-def test_{name}_assert():
+def test_{name}_a():
     """The grading side checks that failures still fail."""
     assert [] == [0], "as it must"
 
 
 @pytest.mark.task(0)
-def test_{name}_raise():
+def test_{name}_b():
     """The grading side checks that failures still fail."""
     raise LookupError("as it must")
+
+
+@pytest.mark.task(0)
+async def test_{name}_c():
+    """The grading side checks that failures still fail."""
+    with pytest.raises(LookupError):
+        pass
 '''
 
 CONFIG = """
@@ -87,8 +94,8 @@ def grade(lesson: Lesson, candidate: Path, *, time_limit_s: float = TIME_LIMIT_S
     expected = expected_items(lesson)
     started = time.monotonic()
     with workspace(lesson, files) as folder:
-        canary = f"canary_{secrets.token_hex(6)}"
-        (folder / f"test_{canary}.py").write_text(CANARY.format(name=canary), encoding="utf-8")
+        canary = f"zz{secrets.token_hex(6)}"  # sorts last: what the submission patched while it ran shows here
+        (folder / f"test_{canary}.py").write_text(CANARIES.format(name=canary), encoding="utf-8")
         run = _run(folder, time_limit_s)
         todos = open_todos(folder / "app.py")
     return _verdict(lesson, run, expected, canary, todos, notes, time.monotonic() - started)
@@ -192,7 +199,7 @@ def _run(folder: Path, time_limit_s: float, *options: str) -> _Run:
     command = [
         # -P -s: neither the current folder nor the user's packages come before ours.
         sys.executable, "-P", "-s", "-m", "pytest", str(folder), "-c", str(root / "pytest.ini"), "--rootdir", str(root),
-        "--import-mode=importlib", "--noconftest", "--tb=no", "-q", "-p", "no:cacheprovider",
+        "--import-mode=importlib", "--assert=plain", "--noconftest", "--tb=no", "-q", "-p", "no:cacheprovider",
         f"--coach-records={theirs.fileno()}", *options,
     ]  # fmt: skip
     for plugin in PLUGINS:
@@ -239,6 +246,8 @@ def _run(folder: Path, time_limit_s: float, *options: str) -> _Run:
         process.wait()
     for reader in readers:
         reader.join(5)  # a grandchild may hold the pipes open; what it writes later counts for nothing
+    if process.stdout and not readers[1].is_alive():
+        process.stdout.close()
     ours.close()
     return _Run(seal.read(key, bytes(records)), tail.decode(errors="replace"), stopped[0] if stopped else "")
 
@@ -274,22 +283,26 @@ def _verdict(
     """Form the scorecard from genuine records alone: every expected test exactly once, the canaries failed, an end."""
     records = [record for record in run.records if record["kind"] == "test"]
     names = [record["test"] for record in records]
-    canaries = [r for r in records if canary in r["test"]]
     outcomes = [
         Outcome.from_record(record)
         for record in records
         if names.count(record["test"]) == 1 and expected.get(record["test"]) == record["task"]
     ]
     end = next((record for record in run.records if record["kind"] == "end"), None)
-    broken = end["broken"] if end else ""
-    if not broken and any(record["finding"]["result"] == "passed" for record in canaries):
-        broken, outcomes = "tests that can only fail were made to pass, so no test of this run counts", []
-    elif not broken and len(canaries) < 2:
-        notes.append("the run ended early: tests without a record are not done")
-    if run.stopped:
-        notes.append(run.stopped)
-    missing = {test: id for test, id in expected.items() if test not in {outcome.test for outcome in outcomes}}
-    reason = run.stopped or "the process ended before this test was recorded"
-    gone = [Outcome(test, id, Finding("failed", seen=f"no result: {reason}.")) for test, id in missing.items()]
+    canaries = [record["finding"]["result"] for record in records if canary in record["test"]]
+    if end is None or (len(canaries) < CANARIES.count("@") and not end["broken"]):
+        broken = f"nothing counts: {run.stopped or 'the process ended before the suite did'}"
+    elif end["broken"]:
+        broken = end["broken"]
+    elif set(canaries) != {"failed"}:
+        broken = "nothing counts: tests that can only fail were kept from failing"
+    else:
+        broken = ""
+    seen = {outcome.test for outcome in outcomes}
+    gone = [
+        Outcome(test, id, Finding("failed", seen="this test left no result, or two"))
+        for test, id in expected.items()
+        if test not in seen
+    ]
     card = score(lesson, [*outcomes, *gone], expected=expected, open_todos=todos, broken=broken, duration_s=duration_s)
     return Graded(card, suite_hash(lesson), tuple(notes))
