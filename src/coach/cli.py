@@ -1,21 +1,30 @@
 """The `coach` command. Parses, prints and asks; everything else is in the modules beside it."""
 
-import json
 import os
-import subprocess
+import shutil
 import sys
+import textwrap
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
-from coach.lesson import CourseError, Lesson, course_root, find_lesson, find_task, lesson_folders, read_lesson
-from coach.scorecard import STYLES
+from coach.lesson import (
+    STATE_COLORS,
+    CourseError,
+    Lesson,
+    course_root,
+    find_lesson,
+    find_task,
+    lesson_folders,
+    read_lesson,
+)
+from coach.overview import Standing, course_lines, tip_lines
+
+if TYPE_CHECKING:
+    import subprocess
 
 app = typer.Typer(
     help="Learn to serve LLMs with FastAPI: grade your lessons, get hints, run what you wrote.",
@@ -24,23 +33,43 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
-
 LessonArg = Annotated[str, typer.Argument(metavar="LESSON", help="A lesson: 03, 3 or async.")]
 
 
 def main() -> None:
     """Run the command; a mistake in the course or the call is one line on standard error and exit status 2."""
     try:
-        app()
+        if sys.argv[1:] == ["status"]:
+            status()  # has nothing to parse, and people run it all day: a third of the time with the parser loaded
+        else:
+            app()
     except CourseError as error:
-        err.print(f"[red]coach:[/red] {escape(str(error))}")
+        _complain(str(error))
         sys.exit(2)
     except BrokenPipeError:
         # The reader of our output left (`coach status | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _print(lines: Iterable[tuple[str, str]]) -> None:
+    """Print lines of (text, style): the name of a task's state, "title", "dim" or ""."""
+    for text, style in lines:
+        color = STATE_COLORS.get(style)
+        typer.secho(text, fg=color, bold=style == "title" or None, dim=style == "dim" or None)
+
+
+def _say(text: str, style: str = "") -> None:
+    _print([(text, style)])
+
+
+def _complain(text: str) -> None:
+    typer.secho("coach: ", fg="red", err=True, nl=False)
+    typer.echo(text, err=True)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _lessons(root: Path) -> list[Lesson]:
@@ -50,98 +79,66 @@ def _lessons(root: Path) -> list[Lesson]:
         try:
             found.append(read_lesson(folder))
         except CourseError as error:
-            err.print(f"[red]coach:[/red] {escape(str(error))}")
+            _complain(str(error))
     return found
 
 
-def _course_table(root: Path, lessons: list[Lesson]) -> Lesson | None:
-    """Print the table of lessons; return the first one that is not finished."""
+def _standings(lessons: list[Lesson]) -> list[Standing]:
     from coach import progress
 
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("lesson", no_wrap=True)
-    table.add_column("what you build", ratio=1)
-    table.add_column("min", justify="right", no_wrap=True)
-    table.add_column("points", justify="right", no_wrap=True)
-    first: Lesson | None = None
-    earned = 0
+    found = []
     for lesson in lessons:
         known = progress.read(lesson)
         if known.note:
-            err.print(f"[yellow]coach:[/yellow] {escape(known.note)}")
-        earned += known.points
-        done = known.points == lesson.points
-        if not done and first is None:
-            first = lesson
-        changed = bool(known.answer_hash) and known.answer_hash != progress.answer_hash(lesson)
-        points = f"{known.points}/{lesson.points}" + ("*" if changed else "")
-        style = "green" if done else "" if known.points else "dim"
-        table.add_row(f"{lesson.number} {lesson.name}", lesson.builds, str(lesson.minutes), Text(points, style=style))
-    out.print(table)
-    total = sum(lesson.points for lesson in lessons)
-    out.print(
-        f"\n{earned} of {total} points so far." + (" (* edited since it was last checked)" if _edited(lessons) else "")
-    )
-    return first
+            _complain(known.note)
+        edited = bool(known.answer_hash) and known.answer_hash != progress.answer_hash(lesson)
+        found.append(Standing(lesson, known.points, edited))
+    return found
 
 
-def _edited(lessons: list[Lesson]) -> bool:
-    from coach import progress
-
-    known = [(lesson, progress.read(lesson)) for lesson in lessons]
-    return any(one.answer_hash and one.answer_hash != progress.answer_hash(lesson) for lesson, one in known)
-
-
-def _tip(lesson: Lesson | None) -> None:
-    if lesson is None:
-        out.print("Every lesson is done. See them as one service: [bold]uvicorn capstone.main:app[/bold]")
-        return
-    out.print(f"Read  [bold]lessons/{lesson.folder}/README.md[/bold]")
-    out.print(f"Edit  [bold]lessons/{lesson.folder}/app.py[/bold]")
-    prefix = "" if _on_path() else ". .venv/bin/activate && "
-    out.print(
-        f"Check [bold]{prefix}pytest lessons/{lesson.number}[/bold]   or, at every save, [bold]coach watch {lesson.number}[/bold]"
-    )
+def _first_unfinished(standings: list[Standing]) -> Lesson | None:
+    return next((one.lesson for one in standings if not one.done), None)
 
 
 def _on_path() -> bool:
-    from shutil import which
-
-    return (which("pytest") or "").startswith(str(Path(sys.executable).parent))
+    return (shutil.which("pytest") or "").startswith(str(Path(sys.executable).parent))
 
 
 @app.command()
 def status() -> None:
     """Show the lessons, your points and what to do next."""
-    root = course_root()
-    first = _course_table(root, _lessons(root))
-    out.print()
-    _tip(first)
+    standings = _standings(_lessons(course_root()))
+    _print(course_lines(standings, _width()))
+    typer.echo()
+    _print(tip_lines(_first_unfinished(standings), activated=_on_path()))
 
 
 @app.command()
 def start() -> None:
     """Show the course, then check the first lesson that is not finished."""
+    import subprocess
+
     root = course_root()
     lessons = _lessons(root)
-    from coach import progress
-
-    first = next((one for one in lessons if progress.read(one).points < one.points), None)
+    standings = _standings(lessons)
+    first = _first_unfinished(standings)
     checking = _pytest(root, first, stdout=subprocess.PIPE) if first else None  # runs while the table is drawn
-    _course_table(root, lessons)
+    _print(course_lines(standings, _width()))
     if first and checking:
-        out.print(f"\nChecking lesson {first.number} as it stands now ({lessons.index(first) + 1} of {len(lessons)}):")
+        typer.echo(f"\n Checking lesson {first.number} as it stands now, {lessons.index(first) + 1} of {len(lessons)}:")
         text, _ = checking.communicate()
         sys.stdout.write(text.decode(errors="replace"))
         sys.stdout.flush()
-        out.print()
-    _tip(first)
+    typer.echo()
+    _print(tip_lines(first, activated=_on_path()))
 
 
 def _pytest(root: Path, lesson: Lesson, *options: str, stdout: int | None = None) -> "subprocess.Popen[bytes]":
-    color = "yes" if out.is_terminal else "no"
+    import subprocess
+
+    color = "yes" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "no"
     command = [sys.executable, "-m", "pytest", f"lessons/{lesson.folder}", f"--color={color}", "-q", *options]
-    return subprocess.Popen(command, cwd=root, stdout=stdout, env={**os.environ, "COLUMNS": str(out.width)})
+    return subprocess.Popen(command, cwd=root, stdout=stdout, env={**os.environ, "COLUMNS": str(_width())})
 
 
 @app.command()
@@ -152,11 +149,11 @@ def watch(lesson: LessonArg) -> None:
     root = course_root()
     found = find_lesson(root, lesson)
     _pytest(root, found).wait()
-    out.print(f"\nWatching lessons/{found.folder}. Save a file and it is checked again; Ctrl-C ends.")
+    typer.echo(f"\n Watching lessons/{found.folder}. Save a file and it is checked again; Ctrl-C ends.")
     for changed in changes(found.path):
-        if out.is_terminal:
-            out.clear()
-        out.print(f"[dim]{time.strftime('%H:%M:%S')}  {escape(', '.join(changed))} changed[/dim]")
+        if sys.stdout.isatty():
+            typer.clear()
+        _say(f" {time.strftime('%H:%M:%S')}  {', '.join(changed)} changed", "dim")
         _pytest(root, found).wait()
 
 
@@ -170,13 +167,14 @@ def hint(
 
     lesson, found = find_task(course_root(), task)
     shown = len(found.hints) if all_ else progress.next_rung(lesson, found)
-    out.print(f"[bold]{found.number} {escape(found.title)}[/bold]")
+    _say(f" {found.number} {found.title}", "title")
     for rung, text in enumerate(found.hints[:shown], start=1):
-        out.print(f" {rung}. {escape(text)}", style="" if rung == shown or all_ else "dim")
+        wrapped = textwrap.wrap(f"{rung}. {text}", max(40, min(_width(), 100)) - 2, subsequent_indent="   ")
+        _print((f" {line}", "" if rung == shown or all_ else "dim") for line in wrapped)
     if shown < len(found.hints):
-        out.print(f"[dim]More: coach hint {found.number}[/dim]")
+        _say(f" More: coach hint {found.number}", "dim")
     else:
-        out.print(f"[dim]That was the last one. The brief: lessons/{lesson.folder}/README.md[/dim]")
+        _say(f" That was the last one. The brief: lessons/{lesson.folder}/README.md", "dim")
 
 
 @app.command()
@@ -195,14 +193,14 @@ def reset(
         lesson = find_lesson(root, what)
         plan = put_lesson_back(lesson)
     if not plan.changed:
-        out.print(f"{what} is at its TODOs already.")
+        typer.echo(f"{what} is at its TODOs already.")
         return
     names = ", ".join(f"lessons/{lesson.folder}/{name}" for name in plan.changed)
     if not yes and not typer.confirm(f"Put {what} back to its TODOs in {names}? A copy of yours is kept."):
-        out.print("Nothing was changed.")
+        typer.echo("Nothing was changed.")
         raise typer.Exit(1)
     kept = plan.apply()
-    out.print(f"Done. Yours is kept in {kept.relative_to(root)}/")
+    typer.echo(f"Done. Yours is kept in {kept.relative_to(root)}/")
 
 
 @app.command()
@@ -221,7 +219,7 @@ def solution(
     if known.points < found.points and not give_up:
         raise CourseError(
             f"Lesson {found.number} stands at {known.points} of {found.points} points. Check it with "
-            f"`pytest lessons/{found.number}`, or see the solution all the same: coach solution {found.number} --give-up"
+            f"`pytest lessons/{found.number}`, or see it all the same: coach solution {found.number} --give-up"
         )
     for name in found.answer_files():
         mine = found.path / name
@@ -238,10 +236,10 @@ def solution(
             )
         )
         if not lines:
-            out.print(f"{name}: yours is the reference, letter by letter.")
+            typer.echo(f"{name}: yours is the reference, letter by letter.")
         for line in lines:
-            color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-            out.print(Text(line, style=color), soft_wrap=True)
+            color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+            typer.secho(line, fg=color)
 
 
 @app.command()
@@ -252,6 +250,8 @@ def run(
     reload: Annotated[bool, typer.Option(help="Load again at every save.")] = True,
 ) -> None:
     """Serve a lesson's app on 127.0.0.1, with the fake provider beside it where the lesson talks to one."""
+    import subprocess
+
     root = course_root()
     found = find_lesson(root, lesson)
     environment = dict(os.environ)
@@ -267,7 +267,7 @@ def run(
     command = [sys.executable, "-m", "uvicorn", f"lessons.{found.folder}.app:app", "--port", str(port)]
     if reload:
         command += ["--reload", "--reload-dir", f"lessons/{found.folder}"]
-    out.print(f"Lesson {found.number} on http://127.0.0.1:{port}  (its routes: http://127.0.0.1:{port}/docs)")
+    typer.echo(f"Lesson {found.number} on http://127.0.0.1:{port}  (its routes: http://127.0.0.1:{port}/docs)")
     try:
         code = subprocess.run(command, cwd=root, env=environment, check=False).returncode
     except KeyboardInterrupt:
@@ -300,6 +300,8 @@ def grade(
     time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="For the whole run.")] = 60.0,
 ) -> None:
     """Grade somebody's files in a temporary folder and a process of their own; exit status 1 if not all is done."""
+    import json
+
     from coach import __version__, workspace
     from coach.scorecard import as_json, card_lines, finding_lines
 
@@ -320,17 +322,12 @@ def grade(
         else:
             Path(json_file).write_text(text, encoding="utf-8")
     if json_file != "-":
-        _print_lines(finding_lines(result.card, out.width) + card_lines(result.card, out.width))
+        _print(finding_lines(result.card, _width()) + card_lines(result.card, _width()))
         if result.card.broken:
-            out.print(f"\n {escape(result.card.broken)}")
+            typer.echo(f"\n {result.card.broken}")
         for note in result.notes:
-            out.print(f" note: {escape(note)}", style="dim")
+            _say(f" note: {note}", "dim")
     raise typer.Exit(0 if result.card.done else 1)
-
-
-def _print_lines(lines: list[tuple[str, str]]) -> None:
-    for text, style in lines:
-        out.print(Text(text, style="bold" if style == "title" else STYLES.get(style, style)), soft_wrap=True)
 
 
 @app.command()
@@ -348,11 +345,11 @@ def stubs(
         if not check:
             (one.path / name).parent.mkdir(parents=True, exist_ok=True)
             (one.path / name).write_text(stub_files(one)[name], encoding="utf-8")
-        out.print(f"{'stale' if check else 'wrote'} lessons/{one.folder}/{name}")
+        typer.echo(f"{'stale' if check else 'wrote'} lessons/{one.folder}/{name}")
     if not stale_ones:
-        out.print("Every stub is fresh.")
+        typer.echo("Every stub is fresh.")
     elif check:
-        err.print("Write them anew with: coach stubs")
+        typer.echo("Write them anew with: coach stubs", err=True)
         raise typer.Exit(1)
 
 
@@ -364,16 +361,14 @@ def check(
     from coach.check import course_problems, lesson_problems
 
     root = course_root()
-    if lesson:
-        problems = list(lesson_problems(find_lesson(root, lesson)))
-    else:
-        problems = list(course_problems(root))
+    problems = list(lesson_problems(find_lesson(root, lesson))) if lesson else list(course_problems(root))
     for problem in problems:
-        out.print(f"[red]✗[/red] {escape(problem)}", soft_wrap=True)
+        typer.secho("✗ ", fg="red", nl=False)
+        typer.echo(problem)
     if problems:
-        err.print(f"\n{len(problems)} to mend.")
+        typer.echo(f"\n{len(problems)} to mend.", err=True)
         raise typer.Exit(1)
-    out.print("Nothing is missing.")
+    typer.echo("Nothing is missing.")
 
 
 @app.command()
@@ -384,11 +379,10 @@ def doctor() -> None:
     root = course_root()
     worst = 0
     for finding in findings(root):
-        mark = {"ok": "[green]ok  [/green]", "optional": "[yellow]opt [/yellow]", "wrong": "[red]bad [/red]"}[
-            finding.level
-        ]
-        out.print(f"{mark} {escape(finding.text)}", soft_wrap=True)
+        mark, color = {"ok": ("ok ", "green"), "optional": ("opt", "yellow"), "wrong": ("bad", "red")}[finding.level]
+        typer.secho(f" {mark} ", fg=color, nl=False)
+        typer.echo(finding.text)
         if finding.mend:
-            out.print(f"     {escape(finding.mend)}", style="bold", soft_wrap=True)
+            _say(f"     {finding.mend}", "title")
         worst = max(worst, finding.level == "wrong")
     raise typer.Exit(int(worst))

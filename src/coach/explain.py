@@ -90,7 +90,8 @@ def _seen(error: BaseException, number: str) -> str:
     match error:
         case TookTooLong():
             waiting = f" Its tasks were waiting at {error.waiting}." if error.waiting else ""
-            return f"it was still running after {error.seconds:g} s.{waiting} A loop never ends, or a wait is never answered."
+            usual = "A loop never ends, or a wait is never answered."
+            return f"it was still running after {error.seconds:g} s.{waiting} {usual}"
         case AssertionError():
             # pytest appends its own comparison to the author's message.
             text = str(error).split("\nassert ")[0].strip()
@@ -101,7 +102,8 @@ def _seen(error: BaseException, number: str) -> str:
                 f"`coach reset {number}` puts the stub back and keeps a copy of yours."
             )
         case SystemExit():
-            return f"the code called sys.exit({'' if error.code is None else repr(error.code)}). A service answers; it does not leave."
+            code = "" if error.code is None else repr(error.code)
+            return f"the code called sys.exit({code}). A service answers; it does not leave."
         case BaseExceptionGroup():
             inside = "; ".join(f"{type(one).__name__}: {one}" for one in error.exceptions[:3])
             return _short(f"{len(error.exceptions)} errors at once: {inside}")

@@ -1,14 +1,14 @@
 """Lessons and tasks, as `lessons/*/lesson.toml` describes them."""
 
-import ast
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STATES = ("done", "not yet", "to do", "waits", "not run")
-"""A task's state. `not run` is for a run that left tests of the task out (`-k`, `-x`, one test by name)."""
+STATE_COLORS = {"done": "green", "not yet": "red", "to do": "yellow", "waits": "blue", "not run": None}
+"""A task's state. `not run` is for a run that left tests of the task out (`-k`, `-x`, one test by name).
+The color is None where the state has none."""
 
 
 class CourseError(Exception):
@@ -93,7 +93,7 @@ class Lesson:
         raise CourseError(f"There is no task {self.number}.{id}. Lesson {self.number} has {known}.")
 
     def answer_files(self) -> list[str]:
-        """Names of the files that a learner hands in, relative to the lesson's folder, sorted: those the reference has."""
+        """Names of the files that a learner hands in, relative to the folder, sorted: those the reference has."""
         return sorted(
             str(path.relative_to(self.solution))
             for path in self.solution.rglob("*")
@@ -117,6 +117,14 @@ def marked_tests(suite: Path) -> dict[str, int | None]:
     Raises:
         CourseError: the file is missing or does not parse.
     """
+    import ast  # here, because `coach status` reads lessons and never a suite
+
+    def task_id(decorator: ast.expr) -> int | None:
+        match decorator:
+            case ast.Call(func=ast.Attribute(attr="task"), args=[ast.Constant(value=int(id))]):
+                return id
+        return None
+
     try:
         tree = ast.parse(suite.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -129,15 +137,8 @@ def marked_tests(suite: Path) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            found[node.name] = next((id for id in map(_task_id, node.decorator_list) if id is not None), None)
+            found[node.name] = next((id for id in map(task_id, node.decorator_list) if id is not None), None)
     return found
-
-
-def _task_id(decorator: ast.expr) -> int | None:
-    match decorator:
-        case ast.Call(func=ast.Attribute(attr="task"), args=[ast.Constant(value=int(id))]):
-            return id
-    return None
 
 
 def shown(path: Path) -> str:
@@ -202,7 +203,7 @@ def read_lesson(folder: Path) -> Lesson:
     """Read `folder/lesson.toml`.
 
     Raises:
-        CourseError: the file is missing, is not TOML, or breaks a rule; the text names file, line or task, and the rule.
+        CourseError: the file is missing, is not TOML, or breaks a rule; the text names the place and the rule.
     """
     file = folder / "lesson.toml"
     restore = f"It is the course's file: `git checkout -- {shown(file)}` brings it back."

@@ -1,7 +1,7 @@
 """pytest hooks, and nothing else: they translate between pytest and the modules that think.
 
 Self-check: `pytest lessons/03` runs the suite and prints a scorecard. Graded: `coach.workspace` runs the same suite in
-a temporary folder with `--coach-records`, and this plugin writes a signed record per test for the grading side to judge.
+a temporary folder with `--coach-records`, and this plugin writes a signed record per test for the grading side.
 """
 
 import asyncio
@@ -21,13 +21,12 @@ from types import CodeType, ModuleType
 import pytest
 
 from coach import explain, seal
-from coach.lesson import CourseError, Lesson, marked_tests, read_lesson
-from coach.scorecard import STYLES, Outcome, Scorecard, card_lines, finding_lines, next_step, outcome_lines, score
+from coach.lesson import STATE_COLORS, CourseError, Lesson, marked_tests, read_lesson
+from coach.scorecard import Outcome, Scorecard, card_lines, finding_lines, next_step, outcome_lines, score
 from coach.stubs import open_todos
 
 # Before code that does not end is interrupted: a guard, not a measure of speed. The tests of the guard shorten it.
 PATIENCE_S = float(os.environ.get("COACH_PATIENCE_S", "10"))
-COLORS = {"green": "green", "red": "red", "yellow": "yellow", "blue": "blue", "dim": "light"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -96,7 +95,7 @@ class SealedSuite(pytest.Module):
     code: CodeType
 
     def _getobj(self) -> ModuleType:
-        # Where pytest would read the file now. Private, but the one place: there is no hook between reading and running.
+        # Where pytest would read the file now. Private, but there is no hook between reading and running.
         name = module_name(self.path, self.config.rootpath)
         module = ModuleType(name)
         module.__file__ = str(self.path)
@@ -159,7 +158,7 @@ class Grader:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Tell the records which tests exist, before `-k` takes any away; keep pytest-timeout out of our guard's way."""
+        """Tell the records which tests exist before `-k` takes any; keep pytest-timeout out of our guard's way."""
         ours = [item for item in items if is_suite(item.path)]
         for item in ours if hasattr(signal, "SIGALRM") else ():
             item.add_marker(pytest.mark.timeout(0))
@@ -319,10 +318,8 @@ def _readable(folder: Path) -> bool:
 
 
 def _markup(style: str) -> dict[str, bool]:
-    if style == "title":
-        return {"bold": True}
-    color = COLORS.get(STYLES.get(style, style))
-    return {color: True} if color else {}
+    name = {"title": "bold", "dim": "light"}.get(style) or STATE_COLORS.get(style)
+    return {name: True} if name else {}
 
 
 def is_suite(path: Path) -> bool:
@@ -369,9 +366,9 @@ def waiting_tasks() -> str:
         awaited: object = task.get_coro()
         while awaited is not None:  # from the task's own coroutine inward, as far as it says what it awaits
             frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None)
-            if frame and explain.is_answer(file := Path(frame.f_code.co_filename), file.parent):
-                if (file.parent / "lesson.toml").is_file():
-                    place = explain.at(file, frame.f_lineno, frame.f_code.co_name)
+            file = Path(frame.f_code.co_filename) if frame else None
+            if frame and file and (file.parent / "lesson.toml").is_file() and not is_suite(file):
+                place = explain.at(file, frame.f_lineno, frame.f_code.co_name)
             awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "ag_await", None)
         places.append(place)
     return ", ".join(dict.fromkeys(filter(None, places)))

@@ -9,10 +9,12 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coach.lesson import Lesson, Task
-from coach.scorecard import Scorecard
+
+if TYPE_CHECKING:
+    from coach.scorecard import Scorecard
 
 VERSION = 1
 
@@ -79,7 +81,7 @@ def write(lesson: Lesson, progress: Progress) -> None:
     beside.replace(file)
 
 
-def remember(card: Scorecard) -> None:
+def remember(card: "Scorecard") -> None:
     """Keep the result of a full run."""
     lesson = card.lesson
     write(

@@ -10,7 +10,6 @@ from coach.explain import Finding
 from coach.lesson import Lesson, Task
 
 SCHEMA_VERSION = 1
-STYLES = {"done": "green", "not yet": "red", "to do": "yellow", "waits": "blue", "not run": "dim"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class TaskCard:
     """One line of a scorecard."""
 
     task: Task
-    state: str  # one of coach.lesson.STATES
+    state: str  # a key of coach.lesson.STATE_COLORS
     points: int
     outcomes: tuple[Outcome, ...] = ()  # the tests that ran
     needs: str = ""  # for waits: "03.4"
@@ -170,7 +169,7 @@ def _card(
 
 
 def card_lines(card: Scorecard, width: int = 80) -> list[tuple[str, str]]:
-    """Return the scorecard as lines of (text, style); style is a key of `STYLES`, "title", or "".
+    """Return the scorecard as lines of (text, style); style is a state, "title", "dim" or "".
 
     Args:
         card: the scorecard.

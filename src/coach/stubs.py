@@ -129,7 +129,7 @@ def stale(lesson: Lesson) -> list[str]:
 
 
 def open_todos(path: Path) -> dict[str, int]:
-    """Return the tasks that still raise their TODO in a Python file: number -> first line, from 1, in order of the file.
+    """Return the tasks that still raise their TODO in a Python file: number -> first line, in order of the file.
 
     A file that is missing or does not parse has none.
     """
@@ -170,7 +170,7 @@ def put_back(lesson: Lesson, task: Task, answer: str) -> str:
     stub_tree = ast.parse(stub)
     edits: list[tuple[int, int, list[str]]] = []
     for name in _homes(stub_tree, task.number):
-        others = {number for number in _todos_of(_definition(stub_tree, name))} - {task.number}
+        others = set(_todos_of(_definition(stub_tree, name))) - {task.number}
         if others:
             raise CourseError(f"{task.number} shares `{'.'.join(name)}` with {', '.join(sorted(others))}. {whole}")
         start, end = _span(_definition(stub_tree, name), stub_lines)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,13 @@ def grade(lesson: Lesson, candidate: Path, *, time_limit_s: float = TIME_LIMIT_S
         CourseError: there is nothing to grade at `candidate`; the text says what was looked for.
     """
     files, notes = submitted_files(lesson, candidate)
+    return grade_files(lesson, files, notes=notes, time_limit_s=time_limit_s)
+
+
+def grade_files(
+    lesson: Lesson, files: Mapping[str, bytes], *, notes: Sequence[str] = (), time_limit_s: float = TIME_LIMIT_S
+) -> Graded:
+    """Grade the files of an answer: name relative to the lesson's folder -> content. Else as `grade`."""
     expected = expected_items(lesson)
     started = time.monotonic()
     with workspace(lesson, files) as folder:
@@ -98,7 +105,7 @@ def grade(lesson: Lesson, candidate: Path, *, time_limit_s: float = TIME_LIMIT_S
         (folder / f"test_{canary}.py").write_text(CANARIES.format(name=canary), encoding="utf-8")
         run = _run(folder, time_limit_s)
         todos = open_todos(folder / "app.py")
-    return _verdict(lesson, run, expected, canary, todos, notes, time.monotonic() - started)
+    return _verdict(lesson, run, expected, canary, todos, list(notes), time.monotonic() - started)
 
 
 def submitted_files(lesson: Lesson, candidate: Path) -> tuple[dict[str, bytes], list[str]]:
@@ -224,9 +231,9 @@ def _run(folder: Path, time_limit_s: float, *options: str) -> _Run:
             records.extend(data)
 
     def read_output() -> None:
-        assert process.stdout
+        assert process.stdout  # noqa: S101 - for the type checker: PIPE was asked for
         printed = 0
-        while data := process.stdout.read1(65536):
+        while data := os.read(process.stdout.fileno(), 65536):
             printed += len(data)
             tail.extend(data)
             del tail[:-20_000]

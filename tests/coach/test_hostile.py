@@ -10,7 +10,7 @@ from coach.scorecard import finding_lines
 from tests.tiny_course import TinyCourse
 
 HOSTILE = Path(__file__).resolve().parents[1] / "hostile"
-CASES = sorted(path for path in HOSTILE.iterdir() if path.suffix == ".py" or path.is_dir() and path.name[0] != "_")
+CASES = sorted(path for path in HOSTILE.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name[0] != "_"))
 
 
 @pytest.mark.timeout(120)

@@ -5,6 +5,7 @@ import re
 import textwrap
 
 import pytest
+
 from tests.tiny_course import TinyCourse
 
 

@@ -1,0 +1,39 @@
+# Each target is one or two commands; CI calls the same ones.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: start test lint docs capstone notebooks lock help
+
+start: ## Set up, show the course, check the first unfinished lesson
+	@$(PYTHON) tools/setup_env.py
+	@$(BIN)/coach start
+
+test: ## Set up, then prove the course: every solution, stub, wrong and right answer, the engine, the pages
+	@$(PYTHON) tools/setup_env.py --dev
+	$(BIN)/pytest
+
+lint: ## Set up, then ruff, pyright and the course's own check
+	@$(PYTHON) tools/setup_env.py --dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/coach check
+
+docs: ## Set up, then serve the pages on 127.0.0.1:8080
+	@$(PYTHON) tools/setup_env.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8080
+
+capstone: ## Set up, then serve the capstone on 127.0.0.1:8000
+	@$(PYTHON) tools/setup_env.py
+	$(BIN)/uvicorn capstone.main:app
+
+notebooks: ## Set up, then open the notebooks
+	@$(PYTHON) tools/setup_env.py
+	$(BIN)/jupyter lab notebooks
+
+lock: ## For maintainers: resolve pyproject.toml anew into the two lock files
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+		pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+		--extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12

@@ -1,0 +1,103 @@
+"""Solutions become stubs, and one task of an edited answer goes back to its stub."""
+
+import ast
+
+import pytest
+
+from coach.lesson import CourseError, read_lesson
+from coach.stubs import make_stub, open_todos, put_back, regions
+from tests.tiny_course import SOLUTION, TinyCourse
+
+
+def test_outside_the_regions_a_stub_is_the_solution_byte_for_byte() -> None:
+    stub = make_stub(SOLUTION, "app.py").splitlines()
+    assert [line for line in stub if "raise NotImplementedError" not in line] == [
+        line
+        for at, line in enumerate(SOLUTION.splitlines())
+        if not any(region.start <= at < region.end for region in regions(SOLUTION, "app.py"))
+    ]
+    assert 'raise NotImplementedError("TODO 03.2")' in "\n".join(stub)
+    ast.parse("\n".join(stub))
+
+
+def test_a_region_may_bring_its_own_stub() -> None:
+    text = (
+        "class Message:\n"
+        "    # TODO 02.1: role and content.\n"
+        "    # >>> solution\n"
+        "    role: str\n"
+        "    # --- stub\n"
+        "    # def __init__(self) -> None:\n"
+        '    #     raise NotImplementedError("TODO 02.1")\n'
+        "    #\n"
+        "    # <<< solution\n"
+    )
+    assert make_stub(text, "app.py") == (
+        "class Message:\n"
+        "    # TODO 02.1: role and content.\n"
+        "    def __init__(self) -> None:\n"
+        '        raise NotImplementedError("TODO 02.1")\n'
+        "\n"
+    )
+
+
+def test_a_file_that_is_not_python_loses_the_region() -> None:
+    assert make_stub("# TODO 07.4: pin the base.\n# >>> solution\nFROM x\n# <<< solution\nEND\n", "Dockerfile") == (
+        "# TODO 07.4: pin the base.\nEND\n"
+    )
+    assert make_stub("// TODO 04.8: decode.\n// >>> solution\nx()\n// --- stub\n// y()\n// <<< solution\n", "r.js") == (
+        "// TODO 04.8: decode.\ny()\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("# >>> solution\n# <<< solution\n", "line 1: a region needs a `# TODO NN.T:` above it"),
+        ("# TODO 01.1: x\n# >>> solution\n", "line 2: this region is never closed"),
+        ("# TODO 01.1: x\n# <<< solution\n", "line 2: `# <<< solution` does not belong here"),
+        ("# TODO 01.1: x\n# >>> solution\n# >>> solution\n", "line 3: `# >>> solution` does not belong here"),
+        ("# TODO 01.1: x\n# >>> solution\n# --- stub\nx\n# <<< solution\n", "line 4: below `# --- stub` every line"),
+    ],
+)
+def test_a_wrong_marker_is_named_with_its_line(text: str, says: str) -> None:
+    with pytest.raises(CourseError, match=r".*") as caught:
+        make_stub(text, "app.py")
+    assert says in str(caught.value)
+
+
+def test_open_todos_are_those_that_still_raise(tiny: TinyCourse) -> None:
+    tiny.solve(2)
+    assert open_todos(tiny.app) == {"03.1": 8, "03.3": 22}
+    assert open_todos(tiny.root / "nowhere.py") == {}
+
+
+def test_a_todo_in_a_comment_or_a_text_is_not_open(tiny: TinyCourse) -> None:
+    tiny.write('# raise NotImplementedError("TODO 03.1")\nx = "TODO 03.2"\n')
+    assert open_todos(tiny.app) == {}
+
+
+def test_one_task_goes_back_and_the_rest_stays_as_written(tiny: TinyCourse) -> None:
+    lesson = read_lesson(tiny.lesson)
+    tiny.solve(1, 2, 3)
+    mine = "import math  # mine\n" + tiny.app.read_text() + "\n\ndef helper():\n    return math.pi\n"
+    back = put_back(lesson, lesson.task(2), mine)
+    assert 'raise NotImplementedError("TODO 03.2")' in back
+    assert "return 2 * n" in back
+    assert back.startswith("import math  # mine")
+    assert "def helper()" in back
+    assert back.count("def half") == 1
+
+
+def test_a_task_whose_function_is_gone_comes_back_at_the_end(tiny: TinyCourse) -> None:
+    lesson = read_lesson(tiny.lesson)
+    back = put_back(lesson, lesson.task(2), "def double(n):\n    return 2 * n\n")
+    assert ast.parse(back)
+    assert back.startswith("def double(n):\n    return 2 * n\n")
+    assert 'raise NotImplementedError("TODO 03.2")' in back
+
+
+def test_a_file_that_does_not_parse_cannot_give_one_task_back(tiny: TinyCourse) -> None:
+    lesson = read_lesson(tiny.lesson)
+    with pytest.raises(CourseError, match=r"line 1 does not parse.*`coach reset 03`"):
+        put_back(lesson, lesson.task(2), "def (")
