@@ -112,8 +112,8 @@ def _suite(lesson: Lesson) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert) and node.msg is None:
             yield f"{name}:{node.lineno}: this assert has no message; say what was seen and what it usually means."
-        test = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
-        if test and not ast.get_docstring(node):
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if function and node.name.startswith("test_") and not ast.get_docstring(node):
             yield f"{name}:{node.lineno}: {node.name} has no docstring; its first line says why anyone cares."
         if isinstance(node, ast.Import | ast.ImportFrom) and "mock" in ast.unparse(node).replace("mockllm", ""):
             yield f"{name}:{node.lineno}: a lesson's suite does not patch; observe from outside."

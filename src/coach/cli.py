@@ -152,7 +152,7 @@ def watch(lesson: LessonArg) -> None:
     typer.echo(f"\n Watching lessons/{found.folder}. Save a file and it is checked again; Ctrl-C ends.")
     for changed in changes(found.path):
         if sys.stdout.isatty():
-            typer.clear()
+            typer.echo("\x1b[2J\x1b[H", nl=False)  # a fresh screen, so that the card stands where it stood
         _say(f" {time.strftime('%H:%M:%S')}  {', '.join(changed)} changed", "dim")
         _pytest(root, found).wait()
 
@@ -254,7 +254,7 @@ def run(
 
     root = course_root()
     found = find_lesson(root, lesson)
-    environment = dict(os.environ)
+    environment = {**os.environ, "COACH_LESSON": found.folder}
     fake: subprocess.Popen[bytes] | None = None
     if found.provider:
         fake = subprocess.Popen([sys.executable, "-m", "coach", "llm", "--port", str(llm_port)], cwd=root)
@@ -264,7 +264,7 @@ def run(
             "OPENAI_API_KEY": "sk-offline",
             "ANTHROPIC_API_KEY": "sk-ant-offline",
         }
-    command = [sys.executable, "-m", "uvicorn", f"lessons.{found.folder}.app:app", "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", "coach.serve:lesson_app", "--factory", "--port", str(port)]
     if reload:
         command += ["--reload", "--reload-dir", f"lessons/{found.folder}"]
     typer.echo(f"Lesson {found.number} on http://127.0.0.1:{port}  (its routes: http://127.0.0.1:{port}/docs)")

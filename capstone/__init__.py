@@ -1,0 +1,1 @@
+"""The service that the lessons make together: `uvicorn capstone.main:app`."""
