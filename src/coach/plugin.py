@@ -54,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = [Path(arg.split("::")[0]) for arg in config.args]
     if any((path / "lesson.toml").is_file() or path.name == "lessons" for path in asked):
         config.option.no_header = True  # a learner needs neither our versions nor our plugins
+    # looptime asks for the event loop before every test; with none ever set, Python 3.11 would make one and leak it.
+    asyncio.set_event_loop(None)
     records = config.getoption("--coach-records")
     config.pluginmanager.register(Grader(config, seal.Writer(records) if records is not None else None), "coach-grader")
 
