@@ -190,9 +190,13 @@ class Grader:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach what a lesson's test found to its report, and cut the report to what helps."""
-        report = yield
         if not is_suite(item.path):
-            return report
+            return (yield)
+        style, item.config.option.tbstyle = item.config.option.tbstyle, "line"
+        try:
+            report = yield  # pytest would render every frame of FastAPI's stack, half a second a test, for nobody
+        finally:
+            item.config.option.tbstyle = style
         marker = item.get_closest_marker("task")
         task = marker.args[0] if marker and marker.args else 0
         finding = self._finding(item, call, report, task)

@@ -1,0 +1,160 @@
+"""Lesson 01 - the shape of a FastAPI service. `coach run 01` serves it; then open http://127.0.0.1:8000/docs."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+from starlette.types import Lifespan
+
+
+def create_app(
+    *,
+    title: str = "Model catalog",
+    description: str = "Which models there are, and a chat with each.",
+    version: str = "1.0.0",
+    routers: Sequence[APIRouter] | None = None,  # None: what this lesson serves
+    lifespan: Lifespan[FastAPI] | None = None,  # None: nothing to open
+) -> FastAPI:
+    """Build one application with `/`, `/health` and `routers`; a second call builds one that shares nothing with it."""
+    # TODO 01.1: build the application from these arguments, and answer `/` and `/health` under the tag "system".
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/")
+    @app.get("/health")
+    async def read_system() -> None:
+        raise NotImplementedError("TODO 01.1")
+
+    for router in [api, usage_router()] if routers is None else routers:  # Given.
+        app.include_router(router)
+    return app
+
+
+class ModelCard(BaseModel):
+    """Given: what callers may know of a model. The catalog is data: a model that retires changes no code."""
+
+    name: str
+    vision: bool
+
+
+CATALOG = {  # sorted by name
+    name: ModelCard(name=name, vision=vision)
+    for name, vision in [("acme/mock-chat", False), ("mock-large", True), ("mock-small", False), ("mock-vision", True)]
+}
+api = APIRouter()
+
+
+# TODO 01.2: list the models that match, one page at a time.
+@api.get("/models")
+async def list_models() -> None:
+    """List the models, one page at a time."""
+    raise NotImplementedError("TODO 01.2")
+
+
+# TODO 01.2: find one model by its whole name, or say which names there are.
+@api.get("/models/{name}")
+async def read_model(name: str) -> None:
+    """Find one model by its name."""
+    raise NotImplementedError("TODO 01.2")
+
+
+class Session(BaseModel):
+    """Given: a chat session, as it is stored and shown."""
+
+    id: str
+    model: str
+    title: str
+
+
+class Backend:
+    """Given: what lies behind the service: a model, a database, and two slots that requests may borrow."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Session] = {}
+        self.free = [0, 1]  # slots that nobody holds
+
+    async def complete(self, prompt: str) -> str:
+        """Ask the model: this waits, without a thread."""
+        return f"About {prompt}"
+
+    def save(self, session: Session) -> None:
+        """Write to the database: this blocks, because the driver has no `await`."""
+        time.sleep(0.02)
+        self.rows[session.id] = session
+
+
+async def get_backend(request: Request) -> Backend:
+    """Given: find what the lifespan opened."""
+    return request.state.backend
+
+
+BackendDep = Annotated[Backend, Depends(get_backend)]
+
+
+# TODO 01.3: create a session. Waiting for the model holds no thread; saving does not stop the event loop.
+@api.post("/sessions")
+async def create_session() -> None:
+    """Create a session, titled by the model."""
+    raise NotImplementedError("TODO 01.3")
+
+
+@api.get("/sessions/{session_id}")
+async def read_session(session_id: str, backend: BackendDep) -> Session:
+    """Given: show a session."""
+    if session_id not in backend.rows:
+        raise HTTPException(404, f"no session {session_id!r}")
+    return backend.rows[session_id]
+
+
+# TODO 01.4: at each start open all, in order; at the end, or when one fails to open, close in reverse what is open.
+def open_all(**factories: Callable[[], AbstractAsyncContextManager[Any]]) -> Lifespan[FastAPI]:
+    """Make a lifespan that holds resources open; the one that `pool=open_pool` makes is `request.state.pool`."""
+    raise NotImplementedError("TODO 01.4")
+
+
+async def borrow_slot(backend: BackendDep) -> AsyncIterator[int]:
+    """Lend one slot to one request; raise HTTPException 503 with `Retry-After: 1` when none is free."""
+    # TODO 01.5: lend a slot; it comes back after an error too, and the error goes on.
+    raise NotImplementedError("TODO 01.5")
+
+
+# TODO 01.5: answer a prompt while holding a borrowed slot.
+@api.post("/chat")
+async def create_reply() -> None:
+    """Answer a prompt."""
+    raise NotImplementedError("TODO 01.5")
+
+
+USAGE = {"search": {"mock-large": 1_200, "mock-small": 300}, "support": {"mock-small": 80}}  # Given: tokens today.
+
+
+async def current_team(x_team: Annotated[str, Header()]) -> str:
+    """Return the team that header `X-Team` names; raise HTTPException 403 for one that is not in `USAGE`."""
+    # TODO 01.6: refuse a team that nobody knows.
+    raise NotImplementedError("TODO 01.6")
+
+
+def usage_router() -> APIRouter:
+    """Build the router of everything under `/usage`, with `current_team` in front of all of it."""
+    # TODO 01.6: one router with its prefix, its tag, its shared check, and two routes.
+    router = APIRouter()
+
+    @router.get("/usage")
+    @router.get("/usage/total")
+    async def read_usage() -> None:
+        raise NotImplementedError("TODO 01.6")
+
+    return router
+
+
+@asynccontextmanager
+async def by_hand(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """Given: a lifespan for one resource. What it yields is `request.state` of every request."""
+    yield {"backend": Backend()}
+
+
+app = create_app(lifespan=by_hand)
