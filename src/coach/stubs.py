@@ -177,6 +177,8 @@ def put_back(lesson: Lesson, task: Task, answer: str) -> str:
         try:
             old_start, old_end = _span(_definition(mine, name), lines)
         except KeyError:
+            if len(name) > 1:  # a method: only the learner knows what became of its class
+                raise CourseError(f"`{'.'.join(name)}` of {task.number} is not in your file. {whole}") from None
             old_start = old_end = len(lines)
         edits.append((old_start, old_end, stub_lines[start:end]))
     for start, end, replacement in sorted(edits, key=lambda edit: edit[0], reverse=True):

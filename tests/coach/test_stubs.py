@@ -101,3 +101,35 @@ def test_a_file_that_does_not_parse_cannot_give_one_task_back(tiny: TinyCourse) 
     lesson = read_lesson(tiny.lesson)
     with pytest.raises(CourseError, match=r"line 1 does not parse.*`coach reset 03`"):
         put_back(lesson, lesson.task(2), "def (")
+
+
+SHARED = '''
+class Request:
+    """Two tasks in one class."""
+
+    # TODO 03.1: one.
+    # >>> solution
+    model: str
+    # --- stub
+    # def __init__(self) -> None:
+    #     raise NotImplementedError("TODO 03.1")
+    # <<< solution
+
+    def check(self) -> None:
+        """Check."""
+        # TODO 03.2: two.
+        # >>> solution
+        return
+        # <<< solution
+'''
+
+
+def test_a_method_that_is_gone_is_named_and_nothing_is_written(tiny: TinyCourse) -> None:
+    tiny.solution.write_text(SHARED)
+    lesson = read_lesson(tiny.lesson)
+    with pytest.raises(CourseError, match=r"`Request.__init__` of 03\.1 is not in your file\. `coach reset 03`"):
+        put_back(lesson, lesson.task(1), "class Request:\n    model: str\n")
+    back = put_back(
+        lesson, lesson.task(2), make_stub(SHARED, "app.py").replace('raise NotImplementedError("TODO 03.2")', "return")
+    )
+    assert 'raise NotImplementedError("TODO 03.2")' in back
