@@ -11,7 +11,7 @@ start: ## Set up, show the course, check the first unfinished lesson
 
 test: ## Set up, then prove the course: every solution, stub, wrong and right answer, the engine, the pages
 	@$(PYTHON) tools/setup_env.py --dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: ## Set up, then ruff, pyright and the course's own check
 	@$(PYTHON) tools/setup_env.py --dev

@@ -180,18 +180,18 @@ def card_lines(card: Scorecard, width: int = 80) -> list[tuple[str, str]]:
     head = f" {lesson.number} {lesson.name} "
     tail = f" {card.points}/{lesson.points} points"
     lines = [(head + "─" * max(2, width - len(head) - len(tail)) + tail, "title")]
-    hint_room = len("   -> coach hint 00.0") + 1
-    wide = width >= 40 + hint_room
-    room = min(44, width - 26 - (hint_room if wide else 0))
+    hint = "  -> coach hint 00.0"
+    wide = width >= 40 + len(hint)
+    room = min(40, width - 21 - (len(hint) if wide else 0))
     next_up = card.next
     for one in card.tasks:
         title = one.message if one.state == "waits" else one.task.title
         points = (
             f"{one.points}/{one.task.points}" if one.state in ("done", "not yet", "waits") else f"-/{one.task.points}"
         )
-        line = f" {one.task.number:<5} {one.state:<9} {_cut(title, room):<{room}} {points:>5}"
+        line = f" {one.task.number:<5} {one.state:<8} {_cut(title, room):<{room}} {points:>4}"
         if wide and one is next_up and one.state != "waits" and not card.broken:
-            line += f"   -> coach hint {one.task.number}"
+            line += hint.replace("00.0", one.task.number)
         lines.append((line.rstrip(), one.state))
     return lines
 
