@@ -24,7 +24,7 @@ A task is named by both numbers: `03.4`.
 
 A command exits with status 0 when all went well.
 Status 1 is a "no" that was asked for: a lesson that is not done, a stub that is stale, a package that differs.
-Status 2 is a call or a course that could not be understood; one line on standard error says why and what to type instead.
+Status 2 is a call or a course that could not be understood; one line on standard error says why, and what helps.
 """
 
 TAIL = """\
@@ -32,7 +32,9 @@ TAIL = """\
 
 | variable | default | meaning |
 |---|---|---|
-| `COACH_PATIENCE_S` | `10` | Seconds after which code of an answer that does not end is interrupted; a guard, not a measure of speed. |
+| `COACH_PATIENCE_S` | `10` | Seconds until code that does not end is interrupted: a guard, no measure of speed. |
+| `COACH_LESSON` | set by `coach run` | Folder of the lesson that the server it starts shall load. |
+| `CAPSTONE_PARTS` | `auto` | Whose lessons the capstone serves: `auto`, `yours` or `reference`; `.env` may say it. |
 | `COLUMNS` | the window's width | Columns that the scorecard may use, from 40 to 100. |
 """
 
@@ -46,7 +48,7 @@ def render() -> str:
     for name, one in command.commands.items():
         parts += ["", f"## coach {name}", "", one.help.strip(), "", "```", _usage(name, one), "```"]
         if rows := [_row(parameter) for parameter in one.params]:
-            parts += ["", "| | default | |", "|---|---|---|", *rows]
+            parts += ["", "| argument or option | default | meaning |", "|---|---|---|", *rows]
     return "\n".join(parts) + "\n\n" + TAIL
 
 
@@ -61,10 +63,10 @@ def _usage(name: str, command: Any) -> str:
 def _row(parameter: Any) -> str:
     if _is_argument(parameter):
         default = "required" if parameter.required else ""
-        return f"| `{_escaped(_metavar(parameter))}` | {default} | {_cell(parameter.help)} |"
+        return f"| {_code(_metavar(parameter))} | {default} | {_cell(parameter.help)} |"
     names = [*parameter.opts, *parameter.secondary_opts]
     value = "" if parameter.is_flag else f" {_metavar(parameter)}"
-    shown = " ".join(f"`{name}{_escaped(value)}`" for name in names)
+    shown = " ".join(_code(name + value) for name in names)
     if parameter.is_flag:
         default = f"`{parameter.opts[0]}`" if parameter.default and parameter.secondary_opts else ""
     else:
@@ -81,11 +83,12 @@ def _metavar(parameter: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(_escaped(text).split())
+    return " ".join(text.replace("|", "\\|").split())
 
 
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+def _code(text: str) -> str:
+    # In a table neither GitHub nor Python-Markdown reads a bar between backticks the way the other does.
+    return f"<code>{text.replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
 
 
 if __name__ == "__main__":
