@@ -11,7 +11,7 @@ from coach.lesson import CourseError, Lesson, lesson_folders, marked_tests, read
 
 LONGEST_SOLUTION = 200  # lines without comments and markers: one sitting
 LEAST_WRONG = 3
-TITLE_ROOM = 40  # columns of a task's title on the scorecard
+TITLE_ROOM = 39  # columns of a task's title on the scorecard
 
 
 @dataclass(frozen=True)

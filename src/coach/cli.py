@@ -332,7 +332,7 @@ def grade(
 
 @app.command()
 def stubs(
-    lesson: Annotated[str | None, typer.Argument(metavar="[LESSON]", help="Only this lesson.")] = None,
+    lesson: Annotated[str | None, typer.Argument(metavar="LESSON", help="Only this lesson.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit status 1 if a stub is stale.")] = False,
 ) -> None:
     """For authors: cut the stubs in lessons/ out of solutions/."""
@@ -355,7 +355,7 @@ def stubs(
 
 @app.command()
 def check(
-    lesson: Annotated[str | None, typer.Argument(metavar="[LESSON]", help="Only this lesson.")] = None,
+    lesson: Annotated[str | None, typer.Argument(metavar="LESSON", help="Only this lesson.")] = None,
 ) -> None:
     """For authors: find everything that a lesson still misses. Exit status 1 if anything does."""
     from coach.check import course_problems, lesson_problems

@@ -3,8 +3,8 @@
 This is the only dynamic import of the repository. It never swaps silently: every part says whose it is and why.
 """
 
+import ast
 import importlib.util
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,14 +67,23 @@ def _unfinished(lesson: Lesson) -> str:
         return f"lessons/{lesson.folder}/app.py line {getattr(error, 'lineno', '?')} does not parse"
     if todos := open_todos(lesson.answer):
         return f"to do: {', '.join(sorted(todos))}"
-    missing = [name for name in lesson.exports if not _defines(lesson.answer, name)]
+    missing = [name for name in lesson.exports if name not in _top_level_names(lesson.answer)]
     return f"lessons/{lesson.folder}/app.py has no {', '.join(missing)}" if missing else ""
 
 
-def _defines(file: Path, name: str) -> bool:
-    """Tell whether a name is bound at the top level of a file, however: def, class, assignment, import."""
-    pattern = rf"^(?:async def|def|class) {name}\b|^{name}\b.*=|^(?:from|import)\b.*\b{name}\b|^ +{name},?$"
-    return re.search(pattern, file.read_text(encoding="utf-8"), flags=re.M) is not None
+def _top_level_names(file: Path) -> set[str]:
+    """The names that a file binds outside its functions and classes, however: def, class, assignment, import."""
+    names: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                names.add(node.name)
+            case ast.Import() | ast.ImportFrom():
+                names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+            case _:
+                stores = (one for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+                names.update(one.id for one in stores)
+    return names
 
 
 def _load(file: Path) -> ModuleType:

@@ -118,6 +118,9 @@ class Grader:
         self.broken: dict[str, str] = {}  # folder -> why
         self.sealed: dict[Path, CodeType] = {}
         if records:
+            from coach import sandbox  # graded mode alone, and only where pass_fds works: not on Windows
+
+            records.write({"kind": "sandbox", "problems": sandbox.enter()})
             for suite in filter(is_suite, config.rootpath.glob("lessons/*/test_*.py")):
                 self.sealed[suite] = compile(suite.read_bytes(), suite, "exec", dont_inherit=True)
         self.patience_s = PATIENCE_S

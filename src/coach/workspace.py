@@ -296,6 +296,7 @@ def _verdict(
         for record in records
         if names.count(record["test"]) == 1 and expected.get(record["test"]) == record["task"]
     ]
+    notes += [problem for record in run.records if record["kind"] == "sandbox" for problem in record["problems"]]
     end = next((record for record in run.records if record["kind"] == "end"), None)
     canaries = [record["finding"]["result"] for record in records if canary in record["test"]]
     if end is None or (len(canaries) < CANARIES.count("@") and not end["broken"]):
