@@ -323,8 +323,6 @@ def grade(
             Path(json_file).write_text(text, encoding="utf-8")
     if json_file != "-":
         _print(finding_lines(result.card, _width()) + card_lines(result.card, _width()))
-        if result.card.broken:
-            typer.echo(f"\n {result.card.broken}")
         for note in result.notes:
             _say(f" note: {note}", "dim")
     raise typer.Exit(0 if result.card.done else 1)

@@ -5,6 +5,7 @@ Knows nothing of pytest: it takes exceptions, tracebacks and paths.
 
 import re
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,22 +45,22 @@ class Finding:
     why: str = ""  # why anyone cares: the first line of the test's docstring
 
 
-def explain(error: BaseException, folder: Path, *, why: str = "", task: int = 0) -> Finding:
+def explain(error: BaseException, folder: Path, *, why: str = "", owner: Callable[[str], str] | None = None) -> Finding:
     """Turn the exception that a test ended with into a finding.
 
     Args:
         error: what was raised, with its traceback.
         folder: the lesson's folder; frames in its files, the suite aside, are the learner's.
         why: first line of the test's docstring.
-        task: id of the test's task, 0 if it has none.
+        owner: tells what to reset to get a missing name back: "03.4", or "03".
     """
     if todo := todo_hit(error):
         return Finding("todo", todo=todo, where=_learner_line(_only(error), folder), why=why)
     if isinstance(error, BrokenImport):
         return Finding("failed", seen=error.seen, where=error.where, why=why)
     inner = _only(error)
-    number = f"{folder.name[:2]}.{task}" if task else folder.name[:2]
-    return Finding("failed", seen=_seen(inner, number), where=_learner_line(inner, folder), why=why)
+    seen = _seen(inner, owner or (lambda name: folder.name[:2]))
+    return Finding("failed", seen=seen, where=_learner_line(inner, folder), why=why)
 
 
 def todo_hit(error: BaseException) -> str:
@@ -86,7 +87,7 @@ def _only(error: BaseException) -> BaseException:
     return error
 
 
-def _seen(error: BaseException, number: str) -> str:
+def _seen(error: BaseException, owner: Callable[[str], str]) -> str:
     match error:
         case TookTooLong():
             waiting = f" Its tasks were waiting at {error.waiting}." if error.waiting else ""
@@ -99,7 +100,7 @@ def _seen(error: BaseException, number: str) -> str:
         case AttributeError() if missing := _missing_name(error):
             return (
                 f"app.py has no `{missing}`. The tests ask for it by that name; "
-                f"`coach reset {number}` puts the stub back and keeps a copy of yours."
+                f"`coach reset {owner(missing)}` puts the stub back and keeps a copy of yours."
             )
         case SystemExit():
             code = "" if error.code is None else repr(error.code)
@@ -114,6 +115,7 @@ def _seen(error: BaseException, number: str) -> str:
 
 
 def _short(text: str) -> str:
+    text = re.sub(r"\n *For further information visit \S+", "", text)  # pydantic's, once per error
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters)"
 
 

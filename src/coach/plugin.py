@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -23,7 +24,7 @@ import pytest
 from coach import explain, seal
 from coach.lesson import STATE_COLORS, CourseError, Lesson, marked_tests, read_lesson
 from coach.scorecard import Outcome, Scorecard, card_lines, finding_lines, next_step, outcome_lines, score
-from coach.stubs import open_todos
+from coach.stubs import open_todos, owner
 
 # Before code that does not end is interrupted: a guard, not a measure of speed. The tests of the guard shorten it.
 PATIENCE_S = float(os.environ.get("COACH_PATIENCE_S", "10"))
@@ -202,7 +203,7 @@ class Grader:
             item.config.option.tbstyle = style
         marker = item.get_closest_marker("task")
         task = marker.args[0] if marker and marker.args else 0
-        finding = self._finding(item, call, report, task)
+        finding = self._finding(item, call, report)
         vars(report)["coach"] = {
             "folder": str(item.path.parent),
             "test": item.name,
@@ -215,9 +216,7 @@ class Grader:
             report.sections = [section for section in report.sections if not section[0].startswith("Captured log")]
         return report
 
-    def _finding(
-        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, task: int
-    ) -> explain.Finding:
+    def _finding(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> explain.Finding:
         doc = getattr(getattr(item, "obj", None), "__doc__", None) or ""
         why = doc.strip().split("\n")[0]
         if call.excinfo is None:
@@ -229,7 +228,8 @@ class Grader:
         if report.outcome == "failed":
             if isinstance(item, BrokenItem):
                 return explain.Finding("failed", seen=str(call.excinfo.value))
-            return explain.explain(call.excinfo.value, item.path.parent, why=why, task=task)
+            lesson = self.lessons[str(item.path.parent)]
+            return explain.explain(call.excinfo.value, lesson.path, why=why, owner=partial(owner, lesson))
         return explain.Finding(
             "skipped", seen=f"was skipped ({call.excinfo.value}); a skipped test proves nothing", why=why
         )

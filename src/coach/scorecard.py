@@ -190,9 +190,10 @@ def card_lines(card: Scorecard, width: int = 80) -> list[tuple[str, str]]:
             f"{one.points}/{one.task.points}" if one.state in ("done", "not yet", "waits") else f"-/{one.task.points}"
         )
         line = f" {one.task.number:<5} {one.state:<8} {_cut(title, room):<{room}} {points:>4}"
-        if wide and one is next_up and one.state != "waits" and not card.broken:
-            line += hint.replace("00.0", one.task.number)
-        lines.append((line.rstrip(), one.state))
+        pointer = hint.replace("00.0", one.task.number) if one is next_up and not card.broken else ""
+        lines.append((line.rstrip() + (pointer if wide else ""), one.state))
+        if pointer and not wide:
+            lines.append((f"      {pointer}", one.state))
     return lines
 
 
@@ -201,7 +202,7 @@ def next_step(card: Scorecard) -> str:
     lesson = card.lesson
     answer = f"lessons/{lesson.folder}/app.py"
     if card.broken:
-        return f"First: {card.broken}"
+        return "First: mend that line. No test of the lesson could run."
     if card.done:
         return f"Lesson {lesson.number} is done. Compare: coach solution {lesson.number}"
     one = card.next
@@ -220,6 +221,9 @@ def finding_lines(card: Scorecard, width: int = 80) -> list[tuple[str, str]]:
     Tasks that are to do or wait say nothing: there is nothing to find yet.
     """
     width = max(40, min(width, 100))
+    if card.broken:
+        where, _, seen = card.broken.partition(": ")
+        return [(f" {where}", "not yet"), *((line, "") for line in _wrap("seen", seen, width)), ("", "")]
     lines: list[tuple[str, str]] = []
     for one in card.tasks:
         if one.state != "not yet" or not one.failed:
@@ -253,9 +257,7 @@ def _wrap(label: str, text: str, width: int) -> list[str]:
     # A command in backticks stays on one line, so that it can be copied.
     kept = re.sub(r"`[^`\n]{1,40}`", lambda command: command[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     for paragraph in kept.splitlines() or [""]:
-        lines += textwrap.wrap(
-            paragraph, width - len(lead), break_long_words=False, break_on_hyphens=False, drop_whitespace=True
-        ) or [""]
+        lines += textwrap.wrap(paragraph, width - len(lead), break_on_hyphens=False, drop_whitespace=True) or [""]
     lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
     return [(lead if at == 0 else " " * len(lead)) + line for at, line in enumerate(lines)]
 

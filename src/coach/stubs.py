@@ -147,6 +147,20 @@ def open_todos(path: Path) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
+def owner(lesson: Lesson, name: str) -> str:
+    """Return what to reset to get a top-level name back: the task whose stub defines it, else the lesson.
+
+    Returns:
+        "03.4", or "03" where the name belongs to no task, to several, or nothing can be read.
+    """
+    try:
+        tree = ast.parse(make_stub((lesson.solution / "app.py").read_text(encoding="utf-8"), "app.py"))
+        numbers = set(_todos_of(_definition(tree, (name,))))
+    except (OSError, SyntaxError, KeyError, CourseError):
+        return lesson.number
+    return numbers.pop() if len(numbers) == 1 else lesson.number
+
+
 def put_back(lesson: Lesson, task: Task, answer: str) -> str:
     """Return the learner's `app.py` with one task back at its stub and everything else as it was.
 
