@@ -254,6 +254,8 @@ def run(
 
     root = course_root()
     found = find_lesson(root, lesson)
+    for wanted in (port, *([llm_port] if found.provider else [])):
+        _must_be_free(wanted)
     environment = {**os.environ, "COACH_LESSON": found.folder}
     fake: subprocess.Popen[bytes] | None = None
     if found.provider:
@@ -279,6 +281,15 @@ def run(
     raise typer.Exit(0 if code in (0, -2, 130) else code)
 
 
+def _must_be_free(port: int) -> None:
+    import socket
+
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise CourseError(f"port {port} is taken on 127.0.0.1; choose another with --port (or --llm-port).") from None
+
+
 @app.command()
 def llm(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8001,
@@ -286,6 +297,7 @@ def llm(
     """Serve the fake provider: OpenAI's and Anthropic's HTTP APIs on 127.0.0.1, with faults to order."""
     from mockllm import server
 
+    _must_be_free(port)
     server.serve(port=port)
 
 
