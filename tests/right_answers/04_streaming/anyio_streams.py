@@ -1,0 +1,318 @@
+"""anyio: memory streams, task groups, cancel scopes."""
+
+import asyncio
+import codecs
+import io
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import httpx2 as httpx
+from fastapi import Body, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+@dataclass(frozen=True)
+class Event:
+    """Given: one server-sent event. Where an `Event | None` is asked for, None is a sign of life that says nothing."""
+
+    data: str
+    name: str = "message"  # what its `event:` line says
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Given: the last part of an answer that came whole. What the provider did not say is None."""
+
+    stop: str | None = None  # the provider's own word: "end_turn", "length", ...
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+Part = str | Finish
+
+
+class UpstreamError(Exception):
+    """Given: the provider failed. Its text may be shown to callers; `status` is what we answer while we still can."""
+
+    def __init__(self, message: str, *, status: int = 502, retry_after: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.retry_after = status, retry_after
+
+
+async def parse_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """Yield the events of a stream whose bytes are cut anywhere, each as soon as its blank line is there.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+    """
+    # Both halves keep what is unfinished: a character, a byte order mark, a CR that may be half of a CRLF.
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")("replace"), translate=True)
+
+    async def texts() -> AsyncIterator[str]:
+        async for chunk in chunks:
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True) + "\n\n"  # ends a last event that the server did not end
+
+    rest, name, data = "", "", list[str]()
+    async for text in texts():
+        *lines, rest = (rest + text).split("\n")
+        for line in lines:
+            field, _, value = line.partition(":")
+            if field == "data":
+                data.append(value.removeprefix(" "))
+            elif field == "event":
+                name = value.removeprefix(" ")
+            elif not line:
+                if data:
+                    yield Event("\n".join(data), name or "message")
+                name, data = "", []
+
+
+async def anthropic_parts(events: AsyncIterator[Event]) -> AsyncIterator[Part]:
+    """Yield the texts of an answer in Anthropic's events as they come, and last a `Finish`.
+
+    Raises:
+        UpstreamError: the provider reports an error, sends what is not JSON, or breaks off.
+    """
+    stop, usage = None, dict[str, int]()
+    async for event in events:
+        match load(event):
+            case {"type": "message_start", "message": {"usage": dict(counted)}}:
+                usage |= counted
+            case {"type": "content_block_delta", "delta": {"type": "text_delta", "text": str(text)}}:
+                yield text
+            case {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": dict(counted)}:
+                stop = reason
+                usage |= counted
+            case {"type": "error", "error": {"message": str(message)}}:
+                raise UpstreamError(message)
+            case {"type": "message_stop"}:
+                yield Finish(stop, usage.get("input_tokens"), usage.get("output_tokens"))
+                return
+    raise UpstreamError("the provider broke off in the middle of an answer")
+
+
+async def openai_parts(events: AsyncIterator[Event]) -> AsyncIterator[Part]:
+    """Yield the texts of an answer in OpenAI's chunks as they come, and last a `Finish`; raise as `anthropic_parts`."""
+    finish = Finish()
+    async for event in events:
+        match event.data.strip():
+            case "[DONE]":
+                yield finish
+                return
+            case _:
+                chunk = load(event)
+        if "error" in chunk:
+            raise UpstreamError(str(chunk["error"]["message"]))
+        if usage := chunk.get("usage"):
+            finish = Finish(finish.stop, usage["prompt_tokens"], usage["completion_tokens"])
+        choice = next(iter(chunk["choices"]), {})
+        if choice.get("delta", {}).get("content"):
+            yield choice["delta"]["content"]
+        if choice.get("finish_reason"):
+            finish = Finish(choice["finish_reason"], finish.input_tokens, finish.output_tokens)
+    raise UpstreamError("[DONE] is missing")
+
+
+def load(event: Event) -> dict[str, Any]:
+    """Given: return the JSON object in an event; raise UpstreamError if there is none."""
+    with suppress(ValueError):
+        if isinstance(data := json.loads(event.data), dict):
+            return data
+    raise UpstreamError("the provider sent an event that is not a JSON object")
+
+
+Events = AsyncIterator[Event | None]
+# Given: how the model is asked. Entering `ask(prompt)` sends the request and waits for the provider's status; if there
+# will be no answer, that raises UpstreamError. Inside come our events. Leaving closes the connection, and awaits that.
+Ask = Callable[[str], AbstractAsyncContextManager[Events]]
+api = FastAPI(title="Streaming")  # Given: what the tests ask. Its `request.state.ask` is an `Ask`.
+
+
+def encode(event: Event | None) -> bytes:
+    """Write one event as it goes over the wire, with its name; None is the comment `: ping`."""
+    if event is None:
+        return b": ping\n\n"
+    lines = event.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # splitlines() knows other line ends too
+    return "\n".join([f"event: {event.name}", *(f"data: {line}" for line in lines), "", ""]).encode()
+
+
+Prompt = Annotated[str, Body(embed=True, min_length=1, max_length=8_000)]
+
+
+async def open_answer(prompt: Prompt, request: Request) -> AsyncIterator[Events]:
+    """Open the answer before there is a response, close it when the response is over."""
+    stack = AsyncExitStack()
+    try:
+        events = await stack.enter_async_context(request.state.ask(prompt))
+    except UpstreamError as error:
+        headers = {"Retry-After": error.retry_after} if error.retry_after else None
+        raise HTTPException(error.status, str(error), headers) from error
+    try:
+        yield events
+    finally:
+        with anyio.CancelScope(shield=True):  # in a cancelled task the next await is cancelled too
+            await stack.aclose()
+
+
+@api.post("/chat")
+async def create_chat(events: Annotated[Events, Depends(open_answer)]) -> StreamingResponse:
+    """Answer a prompt, token by token."""
+    return StreamingResponse(
+        (encode(event) async for event in events),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+class WhileConnected:
+    """ASGI middleware: cancel the work for a reader who leaves before the last byte, whatever the server does."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application until it is done or the reader is gone."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        inbox, outbox = anyio.create_memory_object_stream[Message](1)
+        failure: Exception | None = None
+        watching = anyio.CancelScope()
+
+        async def watch() -> None:
+            with watching:
+                async for message in messages():
+                    await inbox.send(message)
+                group.cancel_scope.cancel()
+
+        async def messages() -> AsyncIterator[Message]:
+            while (message := await receive())["type"] != "http.disconnect":
+                yield message
+
+        async def forward(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                watching.cancel()
+            await send(message)
+
+        async with inbox, outbox, anyio.create_task_group() as group:
+            group.start_soon(watch)
+            try:
+                await self.app(scope, outbox.receive, forward)
+            except Exception as error:
+                failure = error
+            watching.cancel()
+        if failure is not None:
+            raise failure
+
+
+async def as_events(parts: AsyncIterator[Part]) -> AsyncIterator[Event]:
+    """Yield a `delta` for every text and last one `done` or one `error`: an answer never just stops."""
+    def error(kind: str, message: str) -> Event:
+        return Event(json.dumps({"message": message, "type": kind}), name="error")
+
+    last: Event | None = None
+    try:
+        async for part in parts:
+            match part:
+                case Finish(stop, input_tokens, output_tokens):
+                    usage = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+                    last = Event(json.dumps({"stop": stop, **usage}), "done")
+                    break
+                case text:
+                    yield Event(json.dumps({"text": text}, ensure_ascii=False), "delta")
+    except (UpstreamError, httpx.TransportError) as problem:
+        last = error("upstream_error", str(problem) if isinstance(problem, UpstreamError) else "connection lost")
+    except Exception as problem:
+        logging.error("answer failed", exc_info=problem)
+        last = error("internal_error", "internal error")
+    yield last or error("upstream_error", "the answer is not complete")
+
+
+async def with_deadlines(parts: AsyncIterator[Part], *, first_s: float, next_s: float) -> AsyncIterator[Part]:
+    """Yield the parts; raise UpstreamError with status 504 when the model is silent for too long.
+
+    Args:
+        parts: what the model says.
+        first_s: seconds for the first part.
+        next_s: seconds for each further one. What the reader takes for a part does not count.
+    """
+    source = parts.__aiter__()
+    seconds = first_s
+    with suppress(StopAsyncIteration):
+        while True:
+            with anyio.move_on_after(seconds) as scope:
+                part = await source.__anext__()
+            if scope.cancelled_caught:
+                raise UpstreamError(f"silent for {seconds} seconds", status=504)
+            yield part
+            seconds = next_s
+
+
+async def with_heartbeats(events: AsyncIterator[Event], *, every_s: float) -> Events:
+    """Yield the events, and None whenever `every_s` seconds went by without one."""
+    sender, receiver = anyio.create_memory_object_stream[Event](0)
+    failure: list[Exception] = []
+
+    async def produce() -> None:
+        async with sender:
+            try:
+                async for event in events:
+                    await sender.send(event)
+            except Exception as error:
+                failure.append(error)
+
+    # A plain task: a task group must not be open across a `yield`.
+    producer = asyncio.create_task(produce())
+    try:
+        async with receiver:
+            while True:
+                event = None
+                with anyio.move_on_after(every_s):
+                    try:
+                        event = await receiver.receive()
+                    except anyio.EndOfStream:
+                        break
+                yield event
+    finally:
+        producer.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({producer})
+    if failure:
+        raise failure[0]
+
+
+@asynccontextmanager
+async def ask_anthropic(client: httpx.AsyncClient, prompt: str) -> AsyncIterator[Events]:
+    """Given: an `Ask` made of your parts."""
+    body = {"model": "mock-large", "max_tokens": 1_000, "messages": [{"role": "user", "content": prompt}]}
+    try:
+        async with client.stream("POST", "/v1/messages", json={**body, "stream": True}) as response:
+            if response.is_error:
+                status, wait = 429 if response.status_code == 429 else 502, response.headers.get("retry-after")
+                raise UpstreamError(f"provider: {response.status_code}", status=status, retry_after=wait)
+            parts = with_deadlines(anthropic_parts(parse_events(response.aiter_bytes())), first_s=60, next_s=20)
+            yield with_heartbeats(as_events(parts), every_s=15)
+    except httpx.TransportError as error:
+        raise UpstreamError("the provider cannot be reached") from error
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Ask]]:
+    """Given: one client for the process. It waits long for bytes, because the deadlines are yours."""
+    headers = {"Authorization": f"Bearer {os.environ.get('ANTHROPIC_API_KEY')}", "anthropic-version": "2026-10-21"}
+    async with httpx.AsyncClient(base_url=os.getenv("ANTHROPIC_BASE_URL", ""), headers=headers, timeout=120) as client:
+        yield {"ask": lambda prompt: ask_anthropic(client, prompt)}
+
+
+app = FastAPI(title="Streaming", lifespan=lifespan)
+app.mount("/api", WhileConnected(api))
+app.mount("/", StaticFiles(directory=Path(__file__).parent / "static", html=True, check_dir=False))
