@@ -80,20 +80,23 @@ def measure(root: Path, lesson: Lesson, runs: int) -> tuple[list[Timing], list[T
 
 
 def bare_suite(lesson: Lesson) -> str:
-    """Return a suite of empty tests, as many as the lesson has, with the same imports."""
+    """Return a suite of empty tests, as many as the lesson has and async where its are, with the same imports."""
+    source = lesson.suite.read_text(encoding="utf-8")
+    suite = ast.parse(source)
     imports: list[str] = []
-    for file in (lesson.suite, lesson.solution / "app.py"):
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
-            relative = isinstance(node, ast.ImportFrom) and node.level > 0
-            if isinstance(node, ast.Import | ast.ImportFrom) and not relative:
-                imports.append(ast.unparse(node))
-    if "llm" in lesson.suite.read_text(encoding="utf-8"):
+    for node in [*suite.body, *ast.parse((lesson.solution / "app.py").read_text(encoding="utf-8")).body]:
+        relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        if isinstance(node, ast.Import | ast.ImportFrom) and not relative:
+            imports.append(ast.unparse(node))
+    if "llm" in source:
         imports.append("import respx")  # the fake's router needs it
-    count = len(expected_items(lesson))
-    # Async like most of the suite, so that both pay for an event loop a test.
-    kind = "async def" if "async def test_" in lesson.suite.read_text(encoding="utf-8") else "def"
-    tests = "\n".join(f"{kind} test_{at}():\n    pass\n" for at in range(count))
-    return "\n".join(dict.fromkeys(imports)) + "\n\n" + tests
+    # An async test pays for an event loop of its own, in both runs.
+    with_loop = {node.name for node in suite.body if isinstance(node, ast.AsyncFunctionDef)}
+    tests = [
+        f"{'async def' if item.split('[')[0] in with_loop else 'def'} test_{at}():\n    pass\n"
+        for at, item in enumerate(expected_items(lesson))
+    ]
+    return "\n".join(dict.fromkeys(imports)) + "\n\n" + "\n".join(tests)
 
 
 def run(folder: Path, arguments: list[str]) -> Timing:

@@ -4,13 +4,14 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import anyio.to_thread
 import httpx2 as httpx
 import pytest
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import app as lesson
 
@@ -44,21 +45,39 @@ class FakeBackend:
         self.rows[session.id] = session
 
 
-def build(backend: FakeBackend | None = None) -> FastAPI:
-    """The learner's application, with a fake behind it."""
-    app = lesson.create_app()
+def caller(app: ASGIApp) -> httpx.AsyncClient:
+    """Somebody who calls an application in the event loop of the test; what the application raises reaches the test."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+@cache
+def shared_app() -> FastAPI:
+    """Build the learner's application, once: the tests that share it change nothing in it but its dependencies."""
+    return lesson.create_app()
+
+
+def client_of(backend: FakeBackend | None = None, replaced: dict[Any, Any] | None = None) -> httpx.AsyncClient:
+    """A caller of the learner's application. Until the next call of this function, that fake is behind it."""
     behind = backend or FakeBackend()
 
     async def fake_backend() -> FakeBackend:
         return behind
 
-    app.dependency_overrides[lesson.get_backend] = fake_backend
-    return app
+    app = shared_app()
+    app.dependency_overrides = {lesson.get_backend: fake_backend, **(replaced or {})}
+    return caller(app)
 
 
-def client_of(backend: FakeBackend | None = None) -> TestClient:
-    """A caller of the learner's application who does not follow redirects."""
-    return TestClient(build(backend), follow_redirects=False)
+@asynccontextmanager
+async def started(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Start an application, lend a caller of it, and stop it, as a server does."""
+    async with app.router.lifespan_context(app) as yielded:
+        state = dict(yielded or {})
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": state.copy()}, receive, send)
+
+        yield caller(with_state)
 
 
 def expect(response: httpx.Response, status: int, usual: str = "") -> Any:
@@ -88,11 +107,11 @@ def operations(api: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.task(1)
-def test_root_says_which_service_and_version_answers() -> None:
+async def test_root_says_which_service_and_version_answers() -> None:
     """At two in the morning the first question is which version is running."""
-    client = TestClient(lesson.create_app(title="Chat desk", version="2.3.4"))
+    client = caller(lesson.create_app(title="Chat desk", version="2.3.4", routers=[]))
 
-    body = expect(client.get("/"), 200)
+    body = expect(await client.get("/"), 200)
 
     assert body == {"service": "Chat desk", "version": "2.3.4", "docs": "/docs"}, (
         f"`/` of an application titled 'Chat desk', version 2.3.4, answered {body}. "
@@ -101,21 +120,21 @@ def test_root_says_which_service_and_version_answers() -> None:
 
 
 @pytest.mark.task(1)
-def test_health_says_ok() -> None:
+async def test_health_says_ok() -> None:
     """A load balancer asks this every few seconds and takes the process out when it does not answer."""
-    body = expect(client_of().get("/health"), 200)
+    body = expect(await client_of().get("/health"), 200)
 
     assert body == {"status": "ok"}, f'`/health` answered {body}, not {{"status": "ok"}}.'
 
 
 @pytest.mark.task(1)
-def test_the_documentation_says_whose_it_is() -> None:
+async def test_the_documentation_says_whose_it_is() -> None:
     """Clients are generated from OpenAPI; "FastAPI 0.1.0" tells them nothing."""
-    client = TestClient(lesson.create_app(title="Chat desk", description="Ask it.", version="2.3.4"))
-    docs = expect(client.get("/"), 200).get("docs", "")
+    client = caller(lesson.create_app(title="Chat desk", description="Ask it.", version="2.3.4", routers=[]))
+    docs = expect(await client.get("/"), 200).get("docs", "")
 
-    info = expect(client.get("/openapi.json"), 200)["info"]
-    page = client.get(docs)
+    info = expect(await client.get("/openapi.json"), 200)["info"]
+    page = await client.get(docs)
 
     assert info == {"title": "Chat desk", "description": "Ask it.", "version": "2.3.4"}, (
         f"OpenAPI says {info}. What create_app was given has to reach FastAPI(...)."
@@ -126,12 +145,12 @@ def test_the_documentation_says_whose_it_is() -> None:
 
 
 @pytest.mark.task(1)
-def test_openapi_files_the_system_routes_under_one_tag_with_a_description() -> None:
+async def test_openapi_files_the_system_routes_under_one_tag_with_a_description() -> None:
     """A route without a word in the docs is asked about in chat, every week."""
     client = client_of()
-    expect(client.get("/health"), 200)
+    expect(await client.get("/health"), 200)
 
-    paths = expect(client.get("/openapi.json"), 200)["paths"]
+    paths = expect(await client.get("/openapi.json"), 200)["paths"]
 
     for path in ("/", "/health"):
         operation = paths.get(path, {}).get("get", {})
@@ -142,11 +161,11 @@ def test_openapi_files_the_system_routes_under_one_tag_with_a_description() -> N
 
 
 @pytest.mark.task(1)
-def test_two_applications_share_nothing() -> None:
+async def test_two_applications_share_nothing() -> None:
     """A factory is what lets every test have a service of its own."""
-    first, second = (TestClient(lesson.create_app(title=title)) for title in ("First", "Second"))
+    first, second = (caller(lesson.create_app(title=title, routers=[])) for title in ("First", "Second"))
 
-    names = [expect(client.get("/"), 200)["service"] for client in (first, second, first)]
+    names = [expect(await client.get("/"), 200)["service"] for client in (first, second, first)]
 
     assert names == ["First", "Second", "First"], (
         f"Two applications, titled First and Second, call themselves {names}. "
@@ -155,7 +174,7 @@ def test_two_applications_share_nothing() -> None:
 
 
 @pytest.mark.task(1)
-def test_the_lifespan_and_routers_it_is_given_are_used() -> None:
+async def test_the_lifespan_and_routers_it_is_given_are_used() -> None:
     """A lifespan that nobody runs fails on the first request, not at start-up."""
     log: list[str] = []
 
@@ -165,9 +184,9 @@ def test_the_lifespan_and_routers_it_is_given_are_used() -> None:
         yield
         log.append("stop")
 
-    with TestClient(lesson.create_app(routers=[], lifespan=lifespan)) as client:
-        expect(client.get("/"), 200)
-        models = client.get("/models").status_code
+    async with started(lesson.create_app(routers=[], lifespan=lifespan)) as client:
+        expect(await client.get("/"), 200)
+        models = (await client.get("/models")).status_code
 
     assert log == ["start", "stop"], f"The lifespan given to create_app logged {log}. Was it passed to FastAPI(...)?"
     assert models == 404, f"With routers=[] there is no /models, but it answered {models}."
@@ -176,9 +195,9 @@ def test_the_lifespan_and_routers_it_is_given_are_used() -> None:
 # 01.2
 
 
-def page_of(client: TestClient, query: str) -> tuple[int, list[str]]:
+async def page_of(client: httpx.AsyncClient, query: str) -> tuple[int, list[str]]:
     """Ask for one page of models; return the total it states and the names on it."""
-    body = expect(client.get(f"/models{query}"), 200)
+    body = expect(await client.get(f"/models{query}"), 200)
     assert isinstance(body, dict) and sorted(body) == ["items", "total"], (
         f"/models{query} answered {body}, not an object with total and items."
     )
@@ -186,7 +205,7 @@ def page_of(client: TestClient, query: str) -> tuple[int, list[str]]:
 
 
 @pytest.mark.task(2)
-def test_models_come_in_pages_with_the_total() -> None:
+async def test_models_come_in_pages_with_the_total() -> None:
     """A list without a bound is fine until the day it has 40,000 entries."""
     client = client_of()
     expected = {
@@ -197,7 +216,7 @@ def test_models_come_in_pages_with_the_total() -> None:
     }
 
     for query, names in expected.items():
-        total, seen = page_of(client, query)
+        total, seen = await page_of(client, query)
         assert seen == names, (
             f"/models{query} holds {seen}, not {names}. "
             "Sorted by name, 3 without a limit; past the end is an empty page, not an error."
@@ -206,12 +225,12 @@ def test_models_come_in_pages_with_the_total() -> None:
 
 
 @pytest.mark.task(2)
-def test_vision_true_false_and_absent_are_three_answers() -> None:
+async def test_vision_true_false_and_absent_are_three_answers() -> None:
     """`if vision:` reads "no" and "not said" alike: the oldest filter bug there is."""
     client = client_of()
-    total, yes = page_of(client, "?limit=1&vision=true")
-    _, no = page_of(client, "?limit=10&vision=false")
-    _, absent = page_of(client, "?limit=10")
+    total, yes = await page_of(client, "?limit=1&vision=true")
+    _, no = await page_of(client, "?limit=10&vision=false")
+    _, absent = await page_of(client, "?limit=10")
 
     assert yes == ["mock-large"] and total == 2, (
         f"vision=true and limit=1 gave {yes} and total {total}. Filter first, then count, then cut the page."
@@ -223,26 +242,26 @@ def test_vision_true_false_and_absent_are_three_answers() -> None:
 
 
 @pytest.mark.task(2)
-def test_values_out_of_bounds_are_422_and_name_the_parameter() -> None:
+async def test_values_out_of_bounds_are_422_and_name_the_parameter() -> None:
     """`limit=1000000` from one caller is an outage for all."""
     client = client_of()
     bad = {"limit": ["0", "11", "many"], "offset": ["-1"], "vision": ["perhaps"]}
 
     for name, values in bad.items():
         for value in values:
-            body = expect(client.get("/models", params={name: value}), 422, f"{name}={value} has to be refused.")
+            body = expect(await client.get("/models", params={name: value}), 422, f"{name}={value} has to be refused.")
             assert complaints(body) == [["query", name]], (
                 f"{name}={value} was refused with {body}, which does not name the query parameter {name}."
             )
 
 
 @pytest.mark.task(2)
-def test_openapi_tells_bounds_and_defaults() -> None:
+async def test_openapi_tells_bounds_and_defaults() -> None:
     """A bound that only the code knows is found out by being refused."""
     client = client_of()
-    expect(client.get("/models"), 200)
+    expect(await client.get("/models"), 200)
 
-    operation = expect(client.get("/openapi.json"), 200)["paths"]["/models"]["get"]
+    operation = expect(await client.get("/openapi.json"), 200)["paths"]["/models"]["get"]
     schemas = {one["name"]: one["schema"] for one in operation.get("parameters", [])}
     limit, offset = schemas.get("limit", {}), schemas.get("offset", {})
 
@@ -260,21 +279,21 @@ def test_openapi_tells_bounds_and_defaults() -> None:
 
 
 @pytest.mark.task(2)
-def test_a_model_is_found_by_its_whole_name() -> None:
+async def test_a_model_is_found_by_its_whole_name() -> None:
     """Real model names are full of slashes: publisher/model."""
     client = client_of()
-    plain = expect(client.get("/models/mock-large"), 200)
-    slash = expect(client.get("/models/acme/mock-chat"), 200, "A plain {name} in a path ends at the first slash.")
+    plain = expect(await client.get("/models/mock-large"), 200)
+    slash = expect(await client.get("/models/acme/mock-chat"), 200, "A plain {name} in a path ends at the first slash.")
 
     assert plain == {"name": "mock-large", "vision": True}, f"/models/mock-large answered {plain}."
     assert slash == {"name": "acme/mock-chat", "vision": False}, f"/models/acme/mock-chat answered {slash}."
 
 
 @pytest.mark.task(2)
-def test_an_unknown_model_is_404_and_the_body_says_which_exist() -> None:
+async def test_an_unknown_model_is_404_and_the_body_says_which_exist() -> None:
     """The caller mistyped a name or the model retired; say what to write instead."""
     body = expect(
-        client_of().get("/models/mock-huge"),
+        await client_of().get("/models/mock-huge"),
         404,
         "422 usually means an Enum of names in the code: then each model that comes or goes is a release.",
     )
@@ -293,12 +312,12 @@ IN_URL = "If it asks for ['query', 'prompt']: a bare `prompt: str` is read from 
 
 
 @pytest.mark.task(3)
-def test_creating_answers_201_and_stores_a_session_of_its_own() -> None:
+async def test_creating_answers_201_and_stores_a_session_of_its_own() -> None:
     """200 says "here is something"; 201 says "it exists now"."""
     backend = FakeBackend()
     client = client_of(backend)
 
-    bodies = [expect(client.post("/sessions", json=NEW), 201, IN_URL) for _ in range(2)]
+    bodies = [expect(await client.post("/sessions", json=NEW), 201, IN_URL) for _ in range(2)]
 
     for body in bodies:
         assert body == {"id": body.get("id"), "model": "mock-small", "title": "About Tokyo in May"}, (
@@ -309,27 +328,27 @@ def test_creating_answers_201_and_stores_a_session_of_its_own() -> None:
     assert list(backend.rows) == ids and len(set(ids)) == 2, (
         f"Two sessions were created, with ids {ids}; stored are {list(backend.rows)}."
     )
-    documented = expect(client.get("/openapi.json"), 200)["paths"]["/sessions"]["post"]["responses"]
+    documented = expect(await client.get("/openapi.json"), 200)["paths"]["/sessions"]["post"]["responses"]
     assert "201" in documented and "200" not in documented, (
         f"OpenAPI documents {sorted(documented)}. A status that is set on the response alone is not seen by the docs."
     )
 
 
 @pytest.mark.task(3)
-def test_location_leads_to_the_new_session() -> None:
+async def test_location_leads_to_the_new_session() -> None:
     """A caller follows Location; it should not have to know how you build URLs."""
     client = client_of()
-    response = client.post("/sessions", json=NEW)
+    response = await client.post("/sessions", json=NEW)
     body = expect(response, 201)
 
     location = response.headers.get("location")
     assert location, f"201 came without Location: {dict(response.headers)}. It says where the new thing is."
-    found = expect(client.get(location), 200, f"Location was {location!r}.")
+    found = expect(await client.get(location), 200, f"Location was {location!r}.")
     assert found == body, f"Location {location!r} leads to {found}, but created was {body}."
 
 
 @pytest.mark.task(3)
-def test_a_body_that_is_wrong_is_422_and_costs_nothing() -> None:
+async def test_a_body_that_is_wrong_is_422_and_costs_nothing() -> None:
     """What you do not refuse at the door, you pay the provider for."""
     backend = FakeBackend()
     client = client_of(backend)
@@ -345,20 +364,22 @@ def test_a_body_that_is_wrong_is_422_and_costs_nothing() -> None:
     }
 
     for what, body in wrong.items():
-        expect(client.post("/sessions", json=body), 422, f"The body had {what}.")
+        expect(await client.post("/sessions", json=body), 422, f"The body had {what}.")
     assert not backend.asked and not backend.rows, (
         f"Refused bodies still led to {len(backend.asked)} model calls and {len(backend.rows)} stored sessions."
     )
-    expect(client.post("/sessions", json=longest), 201, "64 and 4,000 characters are the longest that is allowed.")
+    expect(
+        await client.post("/sessions", json=longest), 201, "64 and 4,000 characters are the longest that is allowed."
+    )
 
 
 @pytest.mark.task(3)
-def test_the_prompt_does_not_travel_in_the_url() -> None:
+async def test_the_prompt_does_not_travel_in_the_url() -> None:
     """URLs are written to access logs, and prompts hold names, addresses and secrets."""
     client = client_of()
 
     expect(
-        client.post("/sessions", params=NEW),
+        await client.post("/sessions", params=NEW),
         422,
         f"Accepted from the query, the prompt now stands in every access log. {IN_URL}",
     )
@@ -398,16 +419,16 @@ async def either(task: asyncio.Future[Any], event: asyncio.Event) -> None:
 async def test_others_are_answered_while_a_session_is_saved() -> None:
     """One blocking call in one `async def`, and every user of the process waits for it."""
     backend = BlockingBackend()
-    transport = httpx.ASGITransport(build(backend))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        post = asyncio.ensure_future(client.post("/sessions", json=NEW))
-        try:
-            await either(post, backend.saving)
-            if not post.done():
-                expect(await client.get("/openapi.json"), 200)
-        finally:
-            backend.go_on.set()
-        expect(await post, 201)
+    client = client_of(backend)
+
+    post = asyncio.ensure_future(client.post("/sessions", json=NEW))
+    try:
+        await either(post, backend.saving)
+        if not post.done():
+            expect(await client.get("/sessions/none"), 404)
+    finally:
+        backend.go_on.set()
+    expect(await post, 201)
 
     assert not backend.frozen, (
         "While save() was running, the event loop was stopped and nobody else was answered. "
@@ -443,14 +464,14 @@ class PatientBackend(FakeBackend):
 async def test_waiting_for_the_model_holds_no_thread() -> None:
     """FastAPI has 40 threads: with `def`, user 41 waits until one of the 40 slow model calls is over."""
     backend = PatientBackend(users=5)
-    transport = httpx.ASGITransport(build(backend))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        posts = asyncio.gather(*(client.post("/sessions", json=NEW) for _ in range(5)))
-        await either(posts, backend.all_wait)
-        threads = int(anyio.to_thread.current_default_thread_limiter().borrowed_tokens)
-        backend.go_on.set()
-        for response in await posts:
-            expect(response, 201)
+    client = client_of(backend)
+
+    posts = asyncio.gather(*(client.post("/sessions", json=NEW) for _ in range(5)))
+    await either(posts, backend.all_wait)
+    threads = int(anyio.to_thread.current_default_thread_limiter().borrowed_tokens)
+    backend.go_on.set()
+    for response in await posts:
+        expect(response, 201)
 
     assert not backend.other_loops, (
         f"{backend.other_loops} of 5 model calls ran on an event loop of their own (asyncio.run in a `def` handler?). "
@@ -492,10 +513,10 @@ def maker(
     return lambda: Resource(log, name, opening, closing)
 
 
-def run(lifespan: Any, serve: Callable[[], None]) -> list[str]:
+async def run(lifespan: Any, serve: Callable[[], None]) -> list[str]:
     """Start a service, serve, stop it; return the texts of the errors that came out, one of a group each."""
     try:
-        with TestClient(FastAPI(lifespan=lifespan)):
+        async with started(FastAPI(lifespan=lifespan)):
             serve()
     except ExceptionGroup as group:
         return [str(error) for error in group.exceptions]
@@ -505,12 +526,12 @@ def run(lifespan: Any, serve: Callable[[], None]) -> list[str]:
 
 
 @pytest.mark.task(4)
-def test_opens_in_order_and_closes_in_reverse() -> None:
+async def test_opens_in_order_and_closes_in_reverse() -> None:
     """What was opened later may lean on what was opened first, so it has to go first."""
     log: list[str] = []
     lifespan = lesson.open_all(a=maker(log, "a"), b=maker(log, "b"), c=maker(log, "c"))
 
-    with TestClient(FastAPI(lifespan=lifespan)):
+    async with started(FastAPI(lifespan=lifespan)):
         log.append("serve")
 
     assert log == ["open a", "open b", "open c", "serve", "close c", "close b", "close a"], (
@@ -529,7 +550,7 @@ def test_nothing_is_opened_before_the_service_starts() -> None:
 
 
 @pytest.mark.task(4)
-def test_requests_find_the_resource_and_it_is_opened_once() -> None:
+async def test_requests_find_the_resource_and_it_is_opened_once() -> None:
     """A client costs about 20 ms to build: opened per request, it costs more than your whole service."""
     log: list[str] = []
     app = FastAPI(lifespan=lesson.open_all(pool=maker(log, "pool"), store=maker(log, "store")))
@@ -538,8 +559,8 @@ def test_requests_find_the_resource_and_it_is_opened_once() -> None:
     async def probe(request: Request) -> dict[str, Any]:
         return {name: getattr(request.state, name, None) for name in ("pool", "store")}
 
-    with TestClient(app) as client:
-        seen = [expect(client.get("/probe"), 200) for _ in range(3)]
+    async with started(app) as client:
+        seen = [expect(await client.get("/probe"), 200) for _ in range(3)]
 
     assert seen == [{"pool": "POOL", "store": "STORE"}] * 3, (
         f"Opening gave POOL and STORE, but request.state held {seen[0]}. What a lifespan yields becomes request.state."
@@ -549,7 +570,7 @@ def test_requests_find_the_resource_and_it_is_opened_once() -> None:
 
 
 @pytest.mark.task(4)
-def test_a_start_that_fails_half_way_closes_what_was_open() -> None:
+async def test_a_start_that_fails_half_way_closes_what_was_open() -> None:
     """A crash loop that leaks one connection per try takes the database down with it."""
     log: list[str] = []
     makers = {
@@ -558,7 +579,7 @@ def test_a_start_that_fails_half_way_closes_what_was_open() -> None:
         "c": maker(log, "c", opening=OSError("c is down")),
         "d": maker(log, "d"),
     }
-    failure = run(lesson.open_all(**makers), lambda: log.append("serve"))
+    failure = await run(lesson.open_all(**makers), lambda: log.append("serve"))
 
     assert log == ["open a", "open b", "open c", "close b", "close a"], (
         f"c failed to open after a and b were open; what happened: {log}. "
@@ -568,11 +589,11 @@ def test_a_start_that_fails_half_way_closes_what_was_open() -> None:
 
 
 @pytest.mark.task(4)
-def test_one_that_fails_to_close_does_not_keep_the_others_open() -> None:
+async def test_one_that_fails_to_close_does_not_keep_the_others_open() -> None:
     """Shutting down is where errors are most likely and least looked at."""
     log: list[str] = []
     makers = {"a": maker(log, "a"), "b": maker(log, "b", closing=OSError("b is stuck")), "c": maker(log, "c")}
-    failure = run(lesson.open_all(**makers), log.clear)
+    failure = await run(lesson.open_all(**makers), log.clear)
 
     assert log == ["close c", "close b", "close a"], (
         f"b raised while it was closed; closed were: {log}. The error of one must not skip the rest."
@@ -581,13 +602,13 @@ def test_one_that_fails_to_close_does_not_keep_the_others_open() -> None:
 
 
 @pytest.mark.task(4)
-def test_a_second_start_opens_afresh() -> None:
+async def test_a_second_start_opens_afresh() -> None:
     """Tests start one application many times; a closed pool from the last run fails them one by one."""
     log: list[str] = []
     app = FastAPI(lifespan=lesson.open_all(a=maker(log, "a")))
 
     for _ in range(2):
-        with TestClient(app):
+        async with started(app):
             log.append("serve")
 
     assert log == ["open a", "serve", "close a"] * 2, (
@@ -600,10 +621,10 @@ def test_a_second_start_opens_afresh() -> None:
 ASK = {"prompt": "hi"}
 
 
-def failure_of(client: TestClient) -> Exception | int:
+async def failure_of(client: httpx.AsyncClient) -> Exception | int:
     """Ask once; return the error that came out of the service, or the status if none did."""
     try:
-        return client.post("/chat", json=ASK).status_code
+        return (await client.post("/chat", json=ASK)).status_code
     except NotImplementedError:
         raise
     except Exception as error:
@@ -611,11 +632,11 @@ def failure_of(client: TestClient) -> Exception | int:
 
 
 @pytest.mark.task(5)
-def test_a_reply_is_made_with_a_borrowed_slot() -> None:
+async def test_a_reply_is_made_with_a_borrowed_slot() -> None:
     """A slot is the right to use the model; without holding one, a hundred users are a hundred calls."""
     backend = FakeBackend(free=[4, 9])
 
-    body = expect(client_of(backend).post("/chat", json=ASK), 200)
+    body = expect(await client_of(backend).post("/chat", json=ASK), 200)
 
     assert body in ({"slot": 4, "text": "About hi"}, {"slot": 9, "text": "About hi"}), f"With slots 4 and 9: {body}."
     others = [slot for slot in (4, 9) if slot != body["slot"]]
@@ -627,9 +648,9 @@ def test_a_reply_is_made_with_a_borrowed_slot() -> None:
 
 
 @pytest.mark.task(5)
-def test_the_slot_comes_from_the_backend_that_all_requests_share() -> None:
+async def test_the_slot_comes_from_the_backend_that_all_requests_share() -> None:
     """A limit that each request brings along with itself limits nobody."""
-    body = expect(client_of(FakeBackend(free=[7])).post("/chat", json=ASK), 200)
+    body = expect(await client_of(FakeBackend(free=[7])).post("/chat", json=ASK), 200)
 
     assert body["slot"] == 7, (
         f"The service's backend had slot 7 to lend, but the request used slot {body['slot']!r}. "
@@ -638,11 +659,11 @@ def test_the_slot_comes_from_the_backend_that_all_requests_share() -> None:
 
 
 @pytest.mark.task(5)
-def test_the_slot_comes_back_when_the_handler_raises() -> None:
+async def test_the_slot_comes_back_when_the_handler_raises() -> None:
     """Two errors in a night, and the service answers 503 until somebody wakes up."""
     backend = FakeBackend(error=ModelDown("down"))
 
-    failure_of(client_of(backend))
+    await failure_of(client_of(backend))
 
     assert backend.free_while_asked, "The model was never asked, so nothing can be said about what follows its error."
     assert sorted(backend.free) == [0, 1], (
@@ -652,10 +673,10 @@ def test_the_slot_comes_back_when_the_handler_raises() -> None:
 
 
 @pytest.mark.task(5)
-def test_the_error_goes_on_as_it_was() -> None:
+async def test_the_error_goes_on_as_it_was() -> None:
     """A dependency that swallows an error turns a clear cause into a riddle."""
-    down = failure_of(client_of(FakeBackend(error=ModelDown("down"))))
-    busy = failure_of(client_of(FakeBackend(error=HTTPException(429, "slow down"))))
+    down = await failure_of(client_of(FakeBackend(error=ModelDown("down"))))
+    busy = await failure_of(client_of(FakeBackend(error=HTTPException(429, "slow down"))))
 
     assert isinstance(down, ModelDown), (
         f"The model raised ModelDown, and out came {down!r}. After clean-up the error has to go on: raise it again."
@@ -664,11 +685,11 @@ def test_the_error_goes_on_as_it_was() -> None:
 
 
 @pytest.mark.task(5)
-def test_when_no_slot_is_free_it_is_503_with_retry_after() -> None:
+async def test_when_no_slot_is_free_it_is_503_with_retry_after() -> None:
     """Saying "busy, try in a second" at once is kinder than a queue without an end."""
     backend = FakeBackend(free=[])
 
-    response = client_of(backend).post("/chat", json=ASK)
+    response = await client_of(backend).post("/chat", json=ASK)
 
     expect(response, 503)
     retry = response.headers.get("retry-after")
@@ -679,17 +700,15 @@ def test_when_no_slot_is_free_it_is_503_with_retry_after() -> None:
 
 
 @pytest.mark.task(5)
-def test_the_dependency_can_be_replaced_in_a_test() -> None:
+async def test_the_dependency_can_be_replaced_in_a_test() -> None:
     """Being replaced without a patch is half of what dependencies are for."""
-    backend = FakeBackend(free=[])
-    app = build(backend)
 
     async def slot_42() -> int:
         return 42
 
-    app.dependency_overrides[lesson.borrow_slot] = slot_42
+    client = client_of(FakeBackend(free=[]), replaced={lesson.borrow_slot: slot_42})
     usual = "The replacement was not asked: is borrow_slot called by hand instead of through Depends?"
-    body = expect(TestClient(app).post("/chat", json=ASK), 200, usual)
+    body = expect(await client.post("/chat", json=ASK), 200, usual)
 
     assert body == {"slot": 42, "text": "About hi"}, f"borrow_slot was replaced by one that lends 42; answered: {body}."
 
@@ -700,31 +719,31 @@ SEARCH = {"X-Team": "search"}
 
 
 @pytest.mark.task(6)
-def test_a_team_reads_its_own_usage() -> None:
+async def test_a_team_reads_its_own_usage() -> None:
     """Whoever pays wants to see for what."""
     client = client_of()
     usual = "A 307 means that the route is `/usage/`: with a prefix, the path of the route itself is empty."
-    usage = expect(client.get("/usage", headers=SEARCH), 200, usual)
-    total = expect(client.get("/usage/total", headers=SEARCH), 200)
+    usage = expect(await client.get("/usage", headers=SEARCH), 200, usual)
+    total = expect(await client.get("/usage/total", headers=SEARCH), 200)
 
     assert usage == {"team": "search", "tokens": {"mock-large": 1200, "mock-small": 300}}, f"/usage answered {usage}."
     assert total == {"team": "search", "total": 1500}, f"/usage/total answered {total}."
 
 
 @pytest.mark.task(6)
-def test_without_a_known_team_every_route_refuses() -> None:
+async def test_without_a_known_team_every_route_refuses() -> None:
     """The check is worth what its weakest route is worth."""
     client = client_of()
     for path in ("/usage", "/usage/total"):
-        body = expect(client.get(path), 422, "The request had no X-Team.")
+        body = expect(await client.get(path), 422, "The request had no X-Team.")
         assert ["header", "x-team"] in complaints(body), (
             f"{path} without X-Team was refused with {body}, which does not name the header x-team."
         )
-        expect(client.get(path, headers={"X-Team": "nobody"}), 403, "Nobody knows a team called nobody.")
+        expect(await client.get(path, headers={"X-Team": "nobody"}), 403, "Nobody knows a team called nobody.")
 
 
 @pytest.mark.task(6)
-def test_a_route_that_is_added_later_gets_prefix_tag_and_check() -> None:
+async def test_a_route_that_is_added_later_gets_prefix_tag_and_check() -> None:
     """The open route is never the one you wrote; it is the one a colleague adds next month."""
     router = lesson.usage_router()
 
@@ -734,13 +753,13 @@ def test_a_route_that_is_added_later_gets_prefix_tag_and_check() -> None:
 
     app = FastAPI()
     app.include_router(router)
-    client = TestClient(app)
-    expect(client.get("/usage", headers=SEARCH), 200)
+    client = caller(app)
+    expect(await client.get("/usage", headers=SEARCH), 200)
 
     usual = "A route that is added to the router should start with /usage: the prefix belongs to the router."
-    expect(client.get("/usage/next-month", headers=SEARCH), 200, usual)
+    expect(await client.get("/usage/next-month", headers=SEARCH), 200, usual)
     usual = "A new route of the router is open to all: the check hangs on each route, and belongs to the router."
-    expect(client.get("/usage/next-month", headers={"X-Team": "nobody"}), 403, usual)
+    expect(await client.get("/usage/next-month", headers={"X-Team": "nobody"}), 403, usual)
     tags = {path: operation.get("tags") for path, operation in operations(app.openapi())}
     assert tags == {path: ["usage"] for path in ("/usage", "/usage/total", "/usage/next-month")}, (
         f"OpenAPI files the routes under {tags}. A tag of the router is a tag of each of its routes."
@@ -748,17 +767,15 @@ def test_a_route_that_is_added_later_gets_prefix_tag_and_check() -> None:
 
 
 @pytest.mark.task(6)
-def test_one_replacement_serves_every_route_of_the_router() -> None:
+async def test_one_replacement_serves_every_route_of_the_router() -> None:
     """A test that cares for numbers should not have to care for headers."""
-    app = build()
 
     async def always_support() -> str:
         return "support"
 
-    app.dependency_overrides[lesson.current_team] = always_support
-    client = TestClient(app)
+    client = client_of(replaced={lesson.current_team: always_support})
 
-    seen = [expect(client.get(path, headers=SEARCH), 200) for path in ("/usage", "/usage/total")]
+    seen = [expect(await client.get(path, headers=SEARCH), 200) for path in ("/usage", "/usage/total")]
 
     assert seen == [{"team": "support", "tokens": {"mock-small": 80}}, {"team": "support", "total": 80}], (
         f"current_team was replaced by one that says support, and the routes answered {seen}. "
@@ -767,9 +784,9 @@ def test_one_replacement_serves_every_route_of_the_router() -> None:
 
 
 @pytest.mark.task(6)
-def test_the_rest_of_the_service_asks_for_no_team() -> None:
+async def test_the_rest_of_the_service_asks_for_no_team() -> None:
     """A check on the whole application also locks out the load balancer."""
     client = client_of()
-    expect(client.get("/usage", headers=SEARCH), 200)
+    expect(await client.get("/usage", headers=SEARCH), 200)
 
-    expect(client.get("/sessions/none"), 404, "This route is not under /usage and needs no X-Team.")
+    expect(await client.get("/sessions/none"), 404, "This route is not under /usage and needs no X-Team.")

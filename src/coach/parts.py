@@ -65,7 +65,7 @@ def _unfinished(lesson: Lesson) -> str:
         compile(lesson.answer.read_bytes(), lesson.answer, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         return f"lessons/{lesson.folder}/app.py line {getattr(error, 'lineno', '?')} does not parse"
-    if todos := open_todos(lesson.answer):
+    if todos := open_todos(lesson.path):
         return f"to do: {', '.join(sorted(todos))}"
     missing = [name for name in lesson.exports if name not in _top_level_names(lesson.answer)]
     return f"lessons/{lesson.folder}/app.py has no {', '.join(missing)}" if missing else ""

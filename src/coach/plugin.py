@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -268,8 +268,9 @@ class Grader:
 
     # Telling.
 
+    @cached_property
     def scorecards(self) -> list[Scorecard]:
-        """Return a card for every lesson that this run touched, in order."""
+        """A card for every lesson that this run touched, in order; asked for when every test is over."""
         cards = []
         for folder in sorted({*self.outcomes, *self.broken}):
             with contextlib.suppress(CourseError):
@@ -279,7 +280,7 @@ class Grader:
                         lesson,
                         self.outcomes.get(folder, []),
                         expected=lesson.expected_tests(),
-                        open_todos=open_todos(lesson.answer),
+                        open_todos=open_todos(lesson.path),
                         broken=self.broken.get(folder, ""),
                         duration_s=time.perf_counter() - self.started,
                     )
@@ -293,7 +294,7 @@ class Grader:
             return
         if hasattr(self.config, "workerinput"):
             return
-        cards = self.scorecards()
+        cards = self.scorecards
         if session.exitstatus == pytest.ExitCode.OK and any(
             card.state not in ("done", "not run") for one in cards for card in one.tasks
         ):
@@ -313,7 +314,7 @@ class Grader:
         width = terminalreporter._tw.fullwidth
         for message in (m for folder, m in self.broken.items() if not _readable(Path(folder))):
             write(message, red=True)
-        for card in self.scorecards():
+        for card in self.scorecards:
             write("")
             for text, style in finding_lines(card, width) + card_lines(card, width):
                 write(text, **_markup(style))

@@ -51,14 +51,18 @@ def put_lesson_back(lesson: Lesson) -> Plan:
 
 
 def put_task_back(lesson: Lesson, task: Task) -> Plan:
-    """Plan to put one task back, leaving the rest of `app.py` as the learner wrote it.
+    """Plan to put one task back in every file that it is in, leaving the rest as the learner wrote it.
+
+    A file that is missing comes back whole.
 
     Raises:
         CourseError: as `coach.stubs.put_back`.
     """
-    if not lesson.answer.is_file():
-        return put_lesson_back(lesson)
-    return Plan(lesson, {"app.py": put_back(lesson, task, lesson.answer.read_text(encoding="utf-8"))})
+    texts: dict[str, str] = {}
+    for name, stub in stub_files(lesson).items():
+        mine = lesson.path / name
+        texts[name] = put_back(lesson, task, name, mine.read_text(encoding="utf-8")) if mine.is_file() else stub
+    return Plan(lesson, texts)
 
 
 def _text(path: Path) -> str | None:

@@ -10,7 +10,7 @@ import resource
 import socket
 import struct
 
-MEMORY_BYTES = 8 << 30  # address space: numpy and FAISS reserve far more than they use
+MEMORY_BYTES = 8 << 30  # private and writable: address space that is only reserved, as node does, costs nobody
 FILE_BYTES = 64 << 20  # one file
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWNET = 0x4000_0000
@@ -25,7 +25,7 @@ def enter() -> list[str]:
     """
     problems = []
     for what, limit in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_DATA, MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):

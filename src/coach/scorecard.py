@@ -66,7 +66,7 @@ class Scorecard:
     lesson: Lesson
     tasks: tuple[TaskCard, ...]
     broken: str = ""  # why nothing could run: "lessons/01_basics/app.py:12: Python cannot read it ..."
-    todo_lines: Mapping[str, int] = field(default_factory=dict)  # number -> line of its TODO in app.py
+    todos: Mapping[str, str] = field(default_factory=dict)  # number -> where its TODO stands: "app.py:41"
     duration_s: float = 0.0
 
     @property
@@ -99,7 +99,7 @@ def score(
     outcomes: Iterable[Outcome],
     *,
     expected: Mapping[str, int],
-    open_todos: Mapping[str, int],
+    open_todos: Mapping[str, str],
     broken: str = "",
     duration_s: float = 0.0,
 ) -> Scorecard:
@@ -109,7 +109,7 @@ def score(
         lesson: the lesson that was run.
         outcomes: what the tests found, in any order.
         expected: every test that must have passed -> id of its task; a name without parameters stands for all of them.
-        open_todos: tasks whose TODO still stands in the answer -> its line.
+        open_todos: tasks whose TODO still stands in the answer -> its place, "app.py:41".
         broken: why the answer could not be imported, "" if it could.
         duration_s: seconds that the run took.
     """
@@ -141,7 +141,7 @@ def _card(
     task: Task,
     ran: Sequence[Outcome],
     wanted: set[str],
-    open_todos: Mapping[str, int],
+    open_todos: Mapping[str, str],
     before: Mapping[int, TaskCard],
     *,
     broken: bool,
@@ -200,7 +200,6 @@ def card_lines(card: Scorecard, width: int = 80) -> list[tuple[str, str]]:
 def next_step(card: Scorecard) -> str:
     """Return the one thing to do now, as a sentence."""
     lesson = card.lesson
-    answer = f"lessons/{lesson.folder}/app.py"
     if card.broken:
         return "First: mend that line. No test of the lesson could run."
     if card.done:
@@ -208,11 +207,9 @@ def next_step(card: Scorecard) -> str:
     one = card.next
     if one is None:
         return f"Not every test of {lesson.number} was run: pytest lessons/{lesson.number}"
-    if one.state == "to do":
-        line = card.todo_lines.get(one.task.number)
-        where = f"{answer}:{line}" if line else answer
-        return f"Next: {one.task.number} {one.task.title}, at {where}"
-    return f"Next: {one.task.number} {one.task.title}, in {answer}"
+    found = next((outcome.finding.where for outcome in one.failed if outcome.finding.where), "")
+    where = f"lessons/{lesson.folder}/{card.todos[one.task.number]}" if one.task.number in card.todos else found
+    return f"Next: {one.task.number} {one.task.title}, at {where.split(' in ')[0] or f'lessons/{lesson.folder}/app.py'}"
 
 
 def finding_lines(card: Scorecard, width: int = 80) -> list[tuple[str, str]]:

@@ -128,23 +128,35 @@ def stale(lesson: Lesson) -> list[str]:
     ]
 
 
-def open_todos(path: Path) -> dict[str, int]:
-    """Return the tasks that still raise their TODO in a Python file: number -> first line, in order of the file.
+def open_todos(folder: Path) -> dict[str, str]:
+    """Return the tasks whose TODO still stands in an answer: number -> its first place, "client.py:31", sorted.
 
-    A file that is missing or does not parse has none.
+    Looks at the Python and JavaScript files below `folder`, suites aside. A file that does not parse has none.
     """
+    found: dict[str, str] = {}
+    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".js")):
+        if not file.name.startswith("test_"):
+            for number, line in _todo_lines(file):
+                found.setdefault(number, f"{file.relative_to(folder).as_posix()}:{line}")
+    return dict(sorted(found.items()))
+
+
+def _todo_lines(file: Path) -> list[tuple[str, int]]:
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".js":
+            lines = enumerate(text.splitlines(), 1)
+            return [(todo[1], at) for at, line in lines if (todo := re.search(r"throw .*TODO (\d\d\.\d+)", line))]
+        tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError):
-        return {}
-    found: dict[str, int] = {}
+        return []
+    found: list[tuple[str, int]] = []
     for node in ast.walk(tree):
         match node:
             case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"), args=[ast.Constant(value=str(text))])):
                 if text.startswith("TODO "):
-                    number = text.removeprefix("TODO ").strip()
-                    found[number] = min(node.lineno, found.get(number, node.lineno))
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+                    found.append((text.removeprefix("TODO ").strip(), node.lineno))
+    return sorted(found, key=lambda todo: todo[1])
 
 
 def owner(lesson: Lesson, name: str) -> str:
@@ -161,38 +173,51 @@ def owner(lesson: Lesson, name: str) -> str:
     return numbers.pop() if len(numbers) == 1 else lesson.number
 
 
-def put_back(lesson: Lesson, task: Task, answer: str) -> str:
-    """Return the learner's `app.py` with one task back at its stub and everything else as it was.
+def put_back(lesson: Lesson, task: Task, name: str, answer: str) -> str:
+    """Return a file of the learner's with one task back at its stub and everything else as it was.
 
-    The unit is the function or class around the task's region.
+    In a Python file the unit is the function or class around the task's region, in any other the file.
+
+    Args:
+        lesson: the lesson.
+        task: the task.
+        name: the file, relative to the lesson's folder.
+        answer: its text now.
 
     Raises:
-        CourseError: the file does not parse, or the task shares a function with another one; the text names the
-            command that puts the whole file back.
+        CourseError: the file does not parse, or the task shares the unit with another one; the text names the command
+            that puts everything back.
     """
-    whole = f"`coach reset {lesson.number}` puts the whole file back."
-    solution = (lesson.solution / "app.py").read_text(encoding="utf-8")
-    stub = make_stub(solution, "app.py")
+    whole = f"`coach reset {lesson.number}` puts everything back."
+    solution = (lesson.solution / name).read_text(encoding="utf-8")
+    numbers = {region.number for region in regions(solution, name)}
+    if task.number not in numbers:
+        return answer
+    stub = make_stub(solution, name)
+    if not name.endswith(".py"):
+        if numbers != {task.number}:
+            raise CourseError(f"{task.number} shares {name} with {', '.join(sorted(numbers - {task.number}))}. {whole}")
+        return stub
     try:
         mine = ast.parse(answer)
     except SyntaxError as error:
         raise CourseError(
-            f"{shown(lesson.answer)} line {error.lineno} does not parse, so one task cannot be found in it. {whole}"
+            f"{name} line {error.lineno} does not parse, so one task cannot be found in it. {whole}"
         ) from None
     lines = answer.splitlines(keepends=True)
     stub_lines = stub.splitlines(keepends=True)
     stub_tree = ast.parse(stub)
     edits: list[tuple[int, int, list[str]]] = []
-    for name in _homes(stub_tree, task.number):
-        others = set(_todos_of(_definition(stub_tree, name))) - {task.number}
+    for path in _homes(stub_tree, task.number):
+        others = set(_todos_of(_definition(stub_tree, path))) - {task.number}
         if others:
-            raise CourseError(f"{task.number} shares `{'.'.join(name)}` with {', '.join(sorted(others))}. {whole}")
-        start, end = _span(_definition(stub_tree, name), stub_lines)
+            raise CourseError(f"{task.number} shares `{'.'.join(path)}` with {', '.join(sorted(others))}. {whole}")
+        start, end = _span(_definition(stub_tree, path), stub_lines)
         try:
-            old_start, old_end = _span(_definition(mine, name), lines)
+            old_start, old_end = _span(_definition(mine, path), lines)
         except KeyError:
-            if len(name) > 1:  # a method: only the learner knows what became of its class
-                raise CourseError(f"`{'.'.join(name)}` of {task.number} is not in your file. {whole}") from None
+            if len(path) > 1:  # a method: only the learner knows what became of its class
+                raise CourseError(f"`{'.'.join(path)}` of {task.number} is not in your file. {whole}") from None
             old_start = old_end = len(lines)
         edits.append((old_start, old_end, stub_lines[start:end]))
     for start, end, replacement in sorted(edits, key=lambda edit: edit[0], reverse=True):

@@ -105,7 +105,7 @@ def grade_files(
         canary = f"zz{secrets.token_hex(6)}"  # sorts last: what the submission patched while it ran shows here
         (folder / f"test_{canary}.py").write_text(CANARIES.format(name=canary), encoding="utf-8")
         run = _run(folder, time_limit_s)
-        todos = open_todos(folder / "app.py")
+        todos = open_todos(folder)
     return _verdict(lesson, run, expected, canary, todos, list(notes), time.monotonic() - started)
 
 
@@ -284,7 +284,7 @@ def _verdict(
     run: _Run,
     expected: Mapping[str, int],
     canary: str,
-    todos: Mapping[str, int],
+    todos: Mapping[str, str],
     notes: list[str],
     duration_s: float,
 ) -> Graded:

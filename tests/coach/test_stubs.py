@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from coach.lesson import CourseError, read_lesson
+from coach.reset import put_task_back
 from coach.stubs import make_stub, open_todos, put_back, regions
 from tests.tiny_course import SOLUTION, TinyCourse
 
@@ -68,20 +69,39 @@ def test_a_wrong_marker_is_named_with_its_line(text: str, says: str) -> None:
 
 def test_open_todos_are_those_that_still_raise(tiny: TinyCourse) -> None:
     tiny.solve(2)
-    assert open_todos(tiny.app) == {"03.1": 8, "03.3": 22}
-    assert open_todos(tiny.root / "nowhere.py") == {}
+    assert open_todos(tiny.lesson) == {"03.1": "app.py:8", "03.3": "app.py:22"}
+    assert open_todos(tiny.root / "nowhere") == {}
+
+
+def test_open_todos_are_found_in_every_file_of_an_answer(tiny: TinyCourse) -> None:
+    tiny.solve(1, 2, 3)
+    (tiny.lesson / "client.py").write_text('def f():\n    raise NotImplementedError("TODO 03.2")\n')
+    (tiny.lesson / "static").mkdir()
+    (tiny.lesson / "static" / "reader.js").write_text('// TODO 03.3: x\nthrow new Error("TODO 03.3");\n')
+    assert open_todos(tiny.lesson) == {"03.2": "client.py:2", "03.3": "static/reader.js:2"}
+
+
+def test_one_task_goes_back_in_every_file_that_it_is_in(tiny: TinyCourse) -> None:
+    script = '// TODO 03.2: halve.\n// >>> solution\nreturn n / 2;\n// --- stub\n// throw new Error("TODO 03.2");\n// <<< solution\n'
+    (tiny.solution.parent / "half.js").write_text(script)
+    (tiny.lesson / "half.js").write_text("return n / 2;\n")
+    tiny.solve(1, 2)
+    plan = put_task_back(read_lesson(tiny.lesson), read_lesson(tiny.lesson).task(2))
+    assert plan.changed == ["app.py", "half.js"]
+    assert "return 2 * n" in plan.texts["app.py"]
+    assert plan.texts["half.js"].endswith('throw new Error("TODO 03.2");\n')
 
 
 def test_a_todo_in_a_comment_or_a_text_is_not_open(tiny: TinyCourse) -> None:
     tiny.write('# raise NotImplementedError("TODO 03.1")\nx = "TODO 03.2"\n')
-    assert open_todos(tiny.app) == {}
+    assert open_todos(tiny.lesson) == {}
 
 
 def test_one_task_goes_back_and_the_rest_stays_as_written(tiny: TinyCourse) -> None:
     lesson = read_lesson(tiny.lesson)
     tiny.solve(1, 2, 3)
     mine = "import math  # mine\n" + tiny.app.read_text() + "\n\ndef helper():\n    return math.pi\n"
-    back = put_back(lesson, lesson.task(2), mine)
+    back = put_back(lesson, lesson.task(2), "app.py", mine)
     assert 'raise NotImplementedError("TODO 03.2")' in back
     assert "return 2 * n" in back
     assert back.startswith("import math  # mine")
@@ -91,7 +111,7 @@ def test_one_task_goes_back_and_the_rest_stays_as_written(tiny: TinyCourse) -> N
 
 def test_a_task_whose_function_is_gone_comes_back_at_the_end(tiny: TinyCourse) -> None:
     lesson = read_lesson(tiny.lesson)
-    back = put_back(lesson, lesson.task(2), "def double(n):\n    return 2 * n\n")
+    back = put_back(lesson, lesson.task(2), "app.py", "def double(n):\n    return 2 * n\n")
     assert ast.parse(back)
     assert back.startswith("def double(n):\n    return 2 * n\n")
     assert 'raise NotImplementedError("TODO 03.2")' in back
@@ -100,7 +120,7 @@ def test_a_task_whose_function_is_gone_comes_back_at_the_end(tiny: TinyCourse) -
 def test_a_file_that_does_not_parse_cannot_give_one_task_back(tiny: TinyCourse) -> None:
     lesson = read_lesson(tiny.lesson)
     with pytest.raises(CourseError, match=r"line 1 does not parse.*`coach reset 03`"):
-        put_back(lesson, lesson.task(2), "def (")
+        put_back(lesson, lesson.task(2), "app.py", "def (")
 
 
 SHARED = '''
@@ -128,8 +148,7 @@ def test_a_method_that_is_gone_is_named_and_nothing_is_written(tiny: TinyCourse)
     tiny.solution.write_text(SHARED)
     lesson = read_lesson(tiny.lesson)
     with pytest.raises(CourseError, match=r"`Request.__init__` of 03\.1 is not in your file\. `coach reset 03`"):
-        put_back(lesson, lesson.task(1), "class Request:\n    model: str\n")
-    back = put_back(
-        lesson, lesson.task(2), make_stub(SHARED, "app.py").replace('raise NotImplementedError("TODO 03.2")', "return")
-    )
+        put_back(lesson, lesson.task(1), "app.py", "class Request:\n    model: str\n")
+    answer = make_stub(SHARED, "app.py").replace('raise NotImplementedError("TODO 03.2")', "return")
+    back = put_back(lesson, lesson.task(2), "app.py", answer)
     assert 'raise NotImplementedError("TODO 03.2")' in back
