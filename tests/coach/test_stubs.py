@@ -82,7 +82,8 @@ def test_open_todos_are_found_in_every_file_of_an_answer(tiny: TinyCourse) -> No
 
 
 def test_one_task_goes_back_in_every_file_that_it_is_in(tiny: TinyCourse) -> None:
-    script = '// TODO 03.2: halve.\n// >>> solution\nreturn n / 2;\n// --- stub\n// throw new Error("TODO 03.2");\n// <<< solution\n'
+    answer = '// >>> solution\nreturn n / 2;\n// --- stub\n// throw new Error("TODO 03.2");\n// <<< solution\n'
+    script = "// TODO 03.2: halve.\n" + answer
     (tiny.solution.parent / "half.js").write_text(script)
     (tiny.lesson / "half.js").write_text("return n / 2;\n")
     tiny.solve(1, 2)
