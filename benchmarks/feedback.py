@@ -84,7 +84,8 @@ def bare_suite(lesson: Lesson) -> str:
     source = lesson.suite.read_text(encoding="utf-8")
     suite = ast.parse(source)
     imports: list[str] = []
-    for node in [*suite.body, *ast.parse((lesson.solution / "app.py").read_text(encoding="utf-8")).body]:
+    answer = ast.parse((lesson.solution / "app.py").read_text(encoding="utf-8"))
+    for node in [*ast.walk(suite), *ast.walk(answer)]:  # those inside functions too: running the tests imports them
         relative = isinstance(node, ast.ImportFrom) and node.level > 0
         if isinstance(node, ast.Import | ast.ImportFrom) and not relative:
             imports.append(ast.unparse(node))

@@ -177,8 +177,21 @@ class Grader:
     # Running.
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Interrupt a set-up that does not end."""
+        return (yield from self._bounded(item))
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Interrupt a test that does not end."""
+        return (yield from self._bounded(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Interrupt a clean-up that does not end: closing the loop waits for tasks that refuse to be cancelled."""
+        return (yield from self._bounded(item))
+
+    def _bounded(self, item: pytest.Item) -> Generator[None, object, object]:
         if not is_suite(item.path):
             return (yield)
         try:

@@ -294,3 +294,39 @@ def test_a_deprecation_at_import_does_not_close_the_lesson(pytester: pytest.Pyte
     )
     code, text = run(pytester, "lessons/03")
     assert code == 0, text
+
+
+def test_a_task_that_refuses_to_be_cancelled_costs_its_own_test(
+    pytester: pytest.Pytester, tiny: TinyCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coach.plugin.PATIENCE_S", 0.5)
+    suite = tiny.lesson / "test_tiny.py"
+    asks = '    with pytest.raises(ValueError, match="negative"):\n        lesson.half(-1)'
+    suite.write_text(suite.read_text().replace(asks, "    await lesson.half(-1)"))
+    tiny.write("""
+        import asyncio
+
+        kept = []
+
+        def double(n):
+            return 2 * n
+
+        async def stubborn():
+            while True:
+                try:
+                    await asyncio.sleep(60)
+                except BaseException as error:
+                    if type(error).__name__ == "TookTooLong":
+                        raise
+
+        async def half(n):
+            kept.append(asyncio.create_task(stubborn()))
+            await asyncio.sleep(0)
+
+        def quadruple(n):
+            return 4 * n
+        """)
+    code, text = run(pytester, "lessons/03", "-k", "not half_is_half", "-p", "no:unraisableexception", "-W", "ignore")
+    assert code == 1
+    assert states(text) == {"03.1": "done", "03.2": "not yet", "03.3": "done"}
+    assert "still running after 0.5 s" in " ".join(text.split())
