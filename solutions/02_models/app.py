@@ -260,7 +260,8 @@ async def read_chat(completion_id: str) -> dict[str, Any]:
 #
 #
 # <<< solution
-# TODO 02.6: every error leaves as an ErrorResponse that helps its caller and tells nobody anything else.
+# TODO 02.6: every error leaves as an ErrorResponse that helps its caller and tells nobody anything else; bugs still
+# reach the server.
 # >>> solution
 def add_error_handlers(app: FastAPI) -> None:
     """Send every error of `app` as an ErrorResponse."""
@@ -309,7 +310,7 @@ async def complete(client: httpx.AsyncClient, messages: Sequence[Mapping[str, st
 
 
 def find_json(text: str) -> str:
-    """Return the first JSON object in `text` as it stands there; ValueError if there is none or it is broken."""
+    """Return the first JSON object in `text` just as it stands there; ValueError if there is none or it is cut off."""
     # TODO 02.7: models put fences and courtesies around their JSON.
     # >>> solution
     start = re.search(r'\{\s*["}]', text)  # an object goes on with a quote; the {name} of a sentence does not

@@ -94,7 +94,7 @@ class Image(Strict):
     @field_validator("url")
     @classmethod
     def safe(cls, url: str) -> str:
-        if not re.fullmatch(r"https://[^\s]+|data:image/(?:png|jpe?g|webp|gif);base64,[^\s]+", url):
+        if not re.fullmatch(r"https://[^\s]+|data:image/(?:png|jpeg|webp|gif);base64,[^\s]+", url):
             raise ValueError("must start with https:// or be an image")
         return url
 

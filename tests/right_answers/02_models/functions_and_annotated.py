@@ -60,8 +60,10 @@ class Message(BaseModel, extra="forbid"):
 
 
 def _fetchable(url: str) -> str:
+    if any(character.isspace() for character in url):
+        raise ValueError("must not have white space")
     address = urlsplit(url)
-    if address.scheme == "https" and address.netloc and url == url.strip():
+    if address.scheme == "https" and address.netloc:
         return url
     kind, _, data = url.partition(",")
     if data and kind in {f"data:image/{name};base64" for name in ("png", "jpeg", "webp", "gif")}:

@@ -55,7 +55,7 @@ class T(BaseModel):
 
 
 class U(BaseModel):
-    url: str = Field(pattern=r"^(https://\S+|data:image/\w+;base64,\S+)$")
+    url: str = Field(pattern=r"^(https://\S+|data:image/(png|jpeg|webp|gif);base64,\S+)$")
     detail: str = Field("auto", pattern="^(auto|low|high)$")
 
 
@@ -199,7 +199,8 @@ async def complete(client: httpx.AsyncClient, messages: Sequence[Mapping[str, st
 def find_json(text):
     for block in re.findall(r"```(?:json)?\s*(.*?)```", text, re.S) + [text]:
         if start := re.search(r'\{\s*["}]', block):
-            return json.dumps(json.JSONDecoder().raw_decode(block[start.start() :])[0])
+            block = block[start.start() :]
+            return block[: json.JSONDecoder().raw_decode(block)[1]]
     raise ValueError("no JSON")
 
 
