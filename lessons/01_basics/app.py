@@ -95,7 +95,7 @@ async def get_backend(request: Request) -> Backend:
 BackendDep = Annotated[Backend, Depends(get_backend)]
 
 
-# TODO 01.3: create a session. Waiting for the model holds no thread; saving does not stop the event loop.
+# TODO 01.3: create a session. Waiting for the model holds no thread; saving holds up its own caller and nobody else.
 @api.post("/sessions")
 async def create_session() -> None:
     """Create a session, titled by the model."""
@@ -110,15 +110,15 @@ async def read_session(session_id: str, backend: BackendDep) -> Session:
     return backend.rows[session_id]
 
 
-# TODO 01.4: at each start open all, in order; at the end, or when one fails to open, close in reverse what is open.
+# TODO 01.4: at each start open all, in order; at any end, or when one fails to open, close in reverse what is open.
 def open_all(**factories: Callable[[], AbstractAsyncContextManager[Any]]) -> Lifespan[FastAPI]:
     """Make a lifespan that holds resources open; the one that `pool=open_pool` makes is `request.state.pool`."""
     raise NotImplementedError("TODO 01.4")
 
 
 async def borrow_slot(backend: BackendDep) -> AsyncIterator[int]:
-    """Lend one slot to one request; raise HTTPException 503 with `Retry-After: 1` when none is free."""
-    # TODO 01.5: lend a slot; it comes back after an error too, and the error goes on.
+    """Lend one slot to one request; raise HTTPException 503 with `Retry-After: 1` at once when none is free."""
+    # TODO 01.5: lend a slot; it comes back however the handler ends, and an error goes on as it was.
     raise NotImplementedError("TODO 01.5")
 
 
@@ -134,12 +134,12 @@ USAGE = {"search": {"mock-large": 1_200, "mock-small": 300}, "support": {"mock-s
 
 async def current_team(x_team: Annotated[str, Header()]) -> str:
     """Return the team that header `X-Team` names; raise HTTPException 403 for one that is not in `USAGE`."""
-    # TODO 01.6: refuse a team that nobody knows.
+    # TODO 01.6: refuse a team that nobody knows; a test may add one to `USAGE`.
     raise NotImplementedError("TODO 01.6")
 
 
 def usage_router() -> APIRouter:
-    """Build the router of everything under `/usage`, with `current_team` in front of all of it."""
+    """Build a new router of everything under `/usage`, with `current_team` in front of all of it."""
     # TODO 01.6: one router with its prefix, its tag, its shared check, and two routes.
     router = APIRouter()
 

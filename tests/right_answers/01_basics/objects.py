@@ -184,7 +184,7 @@ async def create_reply(
 USAGE = {"search": {"mock-large": 1_200, "mock-small": 300}, "support": {"mock-small": 80}}
 
 
-async def current_team(x_team: Annotated[str, Header()]) -> str:
+async def current_team(x_team: Annotated[str, Header(alias="X-Team", min_length=1)]) -> str:
     if x_team in USAGE:
         return x_team
     raise HTTPException(HTTPStatus.FORBIDDEN, {"unknown": x_team})

@@ -151,9 +151,7 @@ async def borrow_slot(backend: BackendDep) -> AsyncIterator[int]:
 
 
 @api.post("/chat")
-async def create_reply(
-    prompt: Annotated[str, Body(embed=True)], backend: BackendDep
-) -> dict[str, Any]:
+async def create_reply(prompt: Annotated[str, Body(embed=True)], backend: BackendDep) -> dict[str, Any]:
     """Answer a prompt."""
     async with asynccontextmanager(borrow_slot)(backend) as slot:
         return {"slot": slot, "text": await backend.complete(prompt)}

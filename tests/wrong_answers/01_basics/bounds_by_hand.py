@@ -56,9 +56,7 @@ api = APIRouter()
 
 
 @api.get("/models")
-async def list_models(
-    limit: int = 3, offset: int = 0, vision: bool | None = None
-) -> dict[str, Any]:
+async def list_models(limit: int = 3, offset: int = 0, vision: bool | None = None) -> dict[str, Any]:
     """List the models, one page at a time."""
     if not 1 <= limit <= 10:
         raise RequestValidationError([{"loc": ("query", "limit"), "msg": "1 to 10", "type": "value_error"}])

@@ -1,5 +1,5 @@
 # fails: 01.4
-# says: both stay open for ever
+# says: Nobody closed a and b
 """All are opened first, and only then the try begins."""
 
 import time
