@@ -110,7 +110,7 @@ def test_an_object_that_equals_everything_gets_no_point(lesson: Lesson) -> None:
     assert card.points == 0, [(one.task.number, one.state) for one in card.tasks]
 
 
-ANYTHING = '''
+ANYTHING = """
 class Anything(str):
     def __eq__(self, other): return True
     def __ne__(self, other): return False
@@ -143,4 +143,4 @@ class Anything(str):
     def __instancecheck__(self, other): return True
 
 anything = Anything()
-'''
+"""
