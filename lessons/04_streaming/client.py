@@ -16,7 +16,7 @@ async def read_chat(client: httpx.AsyncClient, url: str, prompt: str) -> AsyncIt
     """Ask, and yield the text of the answer as it comes.
 
     Raises:
-        ChatFailed: the status is not 200, an `error` event came, or the stream ended without `done`.
+        ChatFailed: the status is an error, an `error` event came, or the stream ended without `done`.
     """
     # TODO 04.8: read the events of POST /chat, however long the model thinks, and notice when the answer is not whole.
     raise NotImplementedError("TODO 04.8")

@@ -4,7 +4,7 @@
  * Yield the text of an answer as it comes.
  *
  * @param {Response} response what fetch() gave for POST /chat
- * @returns {AsyncGenerator<string>} throws an Error when the status is not 200, when an `error` event comes (with its
+ * @returns {AsyncGenerator<string>} throws an Error when the status is no success, when an `error` event comes (with its
  *   message), and when the stream ends without `done`
  */
 export async function* readChat(response) {

@@ -1,5 +1,5 @@
 # fails: 04.1
-# says: what is unfinished waits for the next chunk
+# says: An event with a name
 """The popular loop: take a line, cut six characters off, hope."""
 
 import asyncio

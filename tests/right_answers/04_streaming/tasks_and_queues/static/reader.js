@@ -12,8 +12,8 @@ export function readChat(response) {
     if (!match) return false;
     const frame = text.slice(0, match.index);
     text = text.slice(match.index + match[0].length);
-    const name = /^event: (.*?)\r?$/m.exec(frame)?.[1];
-    const data = /^data: (.*?)\r?$/m.exec(frame)?.[1];
+    const name = /^event: ([^\r\n]*)/m.exec(frame)?.[1];
+    const data = /^data: ([^\r\n]*)/m.exec(frame)?.[1];
     if (name === "delta") ready.push(JSON.parse(data).text);
     if (name === "error") throw new Error(JSON.parse(data).message);
     if (name === "done") finished = true;

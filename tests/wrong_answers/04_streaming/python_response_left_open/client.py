@@ -1,0 +1,50 @@
+"""A Python reader of `POST /chat`. Beside `coach run 04`: `python lessons/04_streaming/client.py Hello`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+
+import httpx2 as httpx
+
+
+class ChatFailed(Exception):
+    """Given: there is no answer, or not a whole one."""
+
+
+async def read_chat(client: httpx.AsyncClient, url: str, prompt: str) -> AsyncIterator[str]:
+    """Ask, and yield the text of the answer as it comes.
+
+    Raises:
+        ChatFailed: the status is an error, an `error` event came, or the stream ended without `done`.
+    """
+    # httpx gives up after 5 s without a byte; the service sends a sign of life every 15 s.
+    timeout = httpx.Timeout(5, read=60)
+    try:
+        request = client.build_request("POST", url, json={"prompt": prompt}, timeout=timeout)
+        response = await client.send(request, stream=True)
+        if True:
+            if response.status_code != 200:
+                raise ChatFailed(f"the service answered {response.status_code}")
+            async for event in httpx.EventSource(response):
+                if event.event == "delta":
+                    yield json.loads(event.data)["text"]
+                elif event.event == "error":
+                    raise ChatFailed(json.loads(event.data)["message"])
+                elif event.event == "done":
+                    return
+    except httpx.TransportError as error:
+        raise ChatFailed(f"the connection broke: {error}") from error
+    raise ChatFailed("the answer broke off")
+
+
+async def main(prompt: str) -> None:
+    """Given: ask the service that `coach run 04` started."""
+    async with httpx.AsyncClient() as client:
+        async for text in read_chat(client, "http://127.0.0.1:8000/api/chat", prompt):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(" ".join(sys.argv[1:]) or "Hello"))
