@@ -111,7 +111,9 @@ def _seen(error: BaseException, owner: Callable[[str], str]) -> str:
         case _ if type(error).__name__ == "Failed" and type(error).__module__ == "_pytest.outcomes":
             return _short(str(error))  # pytest.raises: "DID NOT RAISE"
         case _:
-            return _short(f"{type(error).__name__}: {error}".rstrip(": "))
+            cause = error.__cause__
+            behind = f" (from {type(cause).__name__}: {cause})" if cause else ""
+            return _short(f"{type(error).__name__}: {error}".rstrip(": ") + behind)
 
 
 def _short(text: str) -> str:
