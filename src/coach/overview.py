@@ -24,13 +24,13 @@ class Standing:
 def course_lines(standings: Sequence[Standing], width: int) -> list[tuple[str, str]]:
     """Return the table of lessons and the points so far, as lines of (text, style) within `width` columns."""
     width = max(40, min(width, 100))
-    room = max(12, width - 32)
-    lines = [(f" {'lesson':<14} {'what you build':<{room}} {'min':>4} {'points':>8}", "title")]
+    room = width - 32 if width >= 60 else 0  # a narrow window shows what counts: names and points
+    lines = [(f" {'lesson':<14} {'what you build' if room else '':<{room}} {'min':>4} {'points':>8}", "title")]
     for one in standings:
         name = f"{one.lesson.number} {one.lesson.name}"
         points = f"{one.points}/{one.lesson.points}{'*' if one.edited else ' '}"
         style = "done" if one.done else "" if one.points else "dim"
-        builds = textwrap.wrap(one.lesson.builds, room) or [""]
+        builds = textwrap.wrap(one.lesson.builds, room) if room else [""]
         lines.append((f" {name:<14} {builds[0]:<{room}} {one.lesson.minutes:>4} {points:>8}".rstrip(), style))
         lines += [(f" {'':<14} {more}", style) for more in builds[1:]]
     earned = sum(one.points for one in standings)

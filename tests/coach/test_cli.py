@@ -247,3 +247,17 @@ def test_status_imports_neither_pytest_nor_fastapi() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_doctor_says_what_is_there_and_how_to_mend_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from coach.doctor import findings
+
+    (tmp_path / "requirements.lock").write_text("pytest==0.1\nnot-there==1.0\nuvloop==9.9 ; sys_platform == 'plan9'\n")
+    found = {finding.text: finding for finding in findings(tmp_path)}
+    (wrong,) = [finding for finding in found.values() if finding.level == "wrong"]
+    assert "2 packages differ from requirements.lock" in wrong.text
+    assert "not-there is missing, locked is 1.0" in wrong.text
+    assert wrong.mend == "make start"
+    assert any(text.startswith("Python 3.") for text in found)
