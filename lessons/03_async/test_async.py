@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -20,6 +21,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 
 from mockllm import MockLLM
+from mockllm.exchange import LoopBlocked
 
 from . import app as lesson
 
@@ -84,7 +86,7 @@ async def failure(call: Awaitable[Any], what: str) -> Any:
         answer = await call
     except lesson.LLMError as error:
         return error
-    except (httpx.HTTPError, LookupError, TypeError, ValueError) as error:
+    except (httpx.HTTPError, LookupError, TypeError, ValueError, AttributeError) as error:
         pytest.fail(
             f"{what}: {type(error).__name__} came through ({error}). "
             "Whoever asks an LLM knows one error, LLMError, and none of the provider's or of httpx."
@@ -378,6 +380,37 @@ async def test_a_proxys_page_and_half_an_answer_are_errors_too(provider: MockLLM
     )
 
 
+def claude_says(status: int, text: str) -> Any:
+    """Anthropic behind the port, whose provider always answers this."""
+    kind = "text/html" if text.startswith("<") else "application/json"
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, text=text, headers={"content-type": kind}))
+    return claude(httpx.AsyncClient(transport=transport, timeout=None))
+
+
+@pytest.mark.task(2)
+@pytest.mark.parametrize("body", ["{}", "[]", "null", '{"content": null}'])
+async def test_json_that_is_no_answer_is_an_error(body: str) -> None:
+    """What can be parsed is not yet an answer: gateways say 200 to things that failed."""
+    error = await failure(claude_says(200, body).generate([said("Why?")]), f"the answer was 200 {body}")
+
+    assert error.status is None, f"the answer was 200 {body}: the status should be None, and is {error.status!r}"
+
+
+@pytest.mark.task(2)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(503, '{"error": "busy"}'), (503, '{"detail": "no"}'), (503, "[]"), (302, "<html>Log in</html>")],
+)
+async def test_whatever_is_not_200_keeps_its_status(status: int, body: str) -> None:
+    """The status decides about the retry: it must not get lost with a body that nobody expected."""
+    error = await failure(claude_says(status, body).generate([said("Why?")]), f"the answer was {status} {body}")
+
+    assert type(error.status) is int and error.status == status, (
+        f"the answer was {status} {body}: that should be the error's status, which is {error.status!r}. "
+        "Whatever is not 200 is a no, 302 as well (is_error begins at 400), and its body may be anything."
+    )
+
+
 @pytest.mark.task(2)
 async def test_no_answer_is_an_error_without_a_status(provider: MockLLM, http: httpx.AsyncClient) -> None:
     """Timeouts and resets are the most common failures of all, and have no status."""
@@ -444,6 +477,7 @@ async def test_the_same_port_answers_on_openais_api(provider: MockLLM, http: htt
     assert "OpenAI" in sent.headers.get("user-agent", ""), f"not the official client: {sent.headers.get('user-agent')}"
     assert sent.json["messages"] == ASK["messages"], f"here a system prompt is a message: {sent.json['messages']}"
     assert sent.json.get("max_completion_tokens") == 50, (
+        f"max_completion_tokens should be the Prompt's 50, and is {sent.json.get('max_completion_tokens')}; "
         f"the body had {sorted(sent.json)}. max_tokens is its old name, which reasoning models refuse."
     )
 
@@ -511,6 +545,28 @@ async def test_the_official_clients_errors_become_ours(provider: MockLLM, http: 
             script()
             response = await posted(caller, what)
             assert response.status_code == 504, f"{what}: an LLMError without status is a 504, not {response.text}"
+
+
+@pytest.mark.task(3)
+async def test_a_200_that_is_no_answer_is_an_error_too() -> None:
+    """The official client believes what it is told: a page becomes a str, and a missing field None."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    whole = {"id": "c1", "object": "chat.completion", "created": 1, "model": "mock-large"}
+    bodies: dict[str, Any] = {
+        "choices: []": {**whole, "choices": [], "usage": usage},
+        "no usage": {**whole, "choices": [choice]},
+        "an HTML page": "<html>Log in</html>",
+    }
+    for what, body in bodies.items():
+        page = httpx.Response(200, html=body) if isinstance(body, str) else httpx.Response(200, json=body)
+        transport = httpx.MockTransport(lambda _, page=page: page)
+        async with httpx.AsyncClient(transport=transport) as client, openai_caller(client) as caller:
+            response = await posted(caller, f"the provider answered 200 with {what}")
+        assert response.status_code == 504, (
+            f"the provider answered 200 with {what}, and the service {response.status_code} {response.text}. "
+            "An answer that cannot be read is an LLMError without a status, which is a 504."
+        )
 
 
 @pytest.mark.task(3)
@@ -673,6 +729,57 @@ async def test_a_cancelled_batch_leaves_no_call_behind(provider: MockLLM, model:
     )
 
 
+async def turns(n: int) -> None:
+    """Let the event loop go round `n` times."""
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+class Lingering:
+    """A model that takes a moment to end when it is cancelled, as a call does that closes its connection."""
+
+    def __init__(self) -> None:
+        self.running = 0
+
+    async def generate(self, messages: Any, *, max_tokens: int = 1024) -> Any:
+        """Wait for ever; "bug" is a bug, as soon as the others are under way."""
+        if messages[0].content == "bug":
+            await turns(20)
+            raise TypeError("this is a bug, and no provider's error")
+        self.running += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await turns(20)
+            finally:
+                self.running -= 1
+
+
+@pytest.mark.task(4)
+@pytest.mark.parametrize("how", ["a bug was raised", "the batch was cancelled"])
+async def test_no_call_outlives_the_batch(how: str) -> None:
+    """A call that is cancelled still has its connection to close, and its slot is not free before."""
+    lingering = Lingering()
+    prompts = ["bug" if how == "a bug was raised" else "a", "b", "c"]
+    batch = asyncio.ensure_future(lesson.generate_batch(lingering, prompts, limit=3))
+    if how == "the batch was cancelled":
+        await turns(20)
+        if batch.done():
+            batch.result()
+        batch.cancel()
+    await asyncio.wait({batch}, timeout=PATIENCE_S)
+    running = lingering.running
+    if batch.done() and not batch.cancelled() and isinstance(error := batch.exception(), NotImplementedError):
+        raise error
+
+    assert batch.done(), f"{how}, and generate_batch goes on"
+    assert running == 0, (
+        f"{how}, generate_batch has ended, and {running} of its calls have not: they were cancelled, but not awaited. "
+        "cancel() only asks; await the tasks after it, or leave both to a task group."
+    )
+
+
 @pytest.mark.task(4)
 async def test_a_limit_below_one_is_refused_before_any_call(provider: MockLLM, model: Model) -> None:
     """Semaphore(0) is no limit of none: it waits for ever."""
@@ -693,13 +800,16 @@ async def test_a_limit_below_one_is_refused_before_any_call(provider: MockLLM, m
 class Flaky:
     """A call that fails with each of `errors` in turn and then answers; it knows when it was made."""
 
-    def __init__(self, *errors: BaseException | int | None) -> None:
+    def __init__(self, *errors: BaseException | int | None, takes_s: float = 0) -> None:
+        self.takes_s = takes_s
         self.errors = [one if isinstance(one, BaseException) else lesson.LLMError("no", one) for one in errors]
         self.at: list[float] = []  # seconds of the virtual clock
 
     async def __call__(self) -> str:
         """Fail or answer."""
         self.at.append(asyncio.get_running_loop().time())
+        if self.takes_s:
+            await asyncio.sleep(self.takes_s)
         if len(self.at) <= len(self.errors):
             raise self.errors[len(self.at) - 1]
         return "answer"
@@ -708,6 +818,28 @@ class Flaky:
     def waits(self) -> list[float]:
         """Seconds between one call and the next."""
         return [round(after - before, 4) for before, after in pairwise(self.at)]
+
+
+def quarters_of_8(waits: list[float]) -> list[int]:
+    """How many of the waits are in each quarter of 0 to 8 seconds."""
+    return [sum(low <= wait < low + 2 or wait == low + 2 == 8 for wait in waits) for low in (0, 2, 4, 6)]
+
+
+@pytest.fixture
+def no_time_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let time.sleep() on an event loop say what it does instead of doing it; the learner's code stays as it is."""
+    real = time.sleep
+
+    def sleep(seconds: float) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return real(seconds)
+        raise LoopBlocked(
+            f"time.sleep({seconds:g}) stops the event loop, and everybody waits with you. Wait with asyncio.sleep."
+        )
+
+    monkeypatch.setattr(time, "sleep", sleep)
 
 
 async def ends_with(call: Flaky, **options: Any) -> Any:
@@ -719,6 +851,7 @@ async def ends_with(call: Flaky, **options: Any) -> Any:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime
 async def test_what_can_pass_is_tried_again() -> None:
     """529 is Anthropic's word for "too busy", and no answer at all has no status."""
@@ -731,6 +864,7 @@ async def test_what_can_pass_is_tried_again() -> None:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime
 async def test_what_cannot_pass_is_raised_at_once() -> None:
     """A 400 is as wrong the fourth time, and costs the caller ten seconds more."""
@@ -750,6 +884,7 @@ async def test_what_cannot_pass_is_raised_at_once() -> None:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime
 async def test_retries_are_counted() -> None:
     """A retry without an end is a denial of service, by you."""
@@ -761,6 +896,7 @@ async def test_retries_are_counted() -> None:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime(noop_cycles=3)
 async def test_a_hundred_callers_do_not_come_back_together() -> None:
     """Those who failed together and wait equally long fail together again."""
@@ -768,8 +904,13 @@ async def test_a_hundred_callers_do_not_come_back_together() -> None:
     await asyncio.gather(*(ends_with(call, base_s=8, cap_s=60) for call in herd))
 
     waits = [wait for call in herd for wait in call.waits]
-    quarters = [sum(low <= wait < low + 2 or wait == low + 2 == 8 for wait in waits) for low in (0, 2, 4, 6)]
-    words = "none is a sleep without jitter" if len(set(waits)) == 1 else "an empty quarter is jitter that is not full"
+    quarters = quarters_of_8(waits)
+    if len(set(waits)) == 1:
+        words = "all at once is a sleep without jitter"
+    elif max(waits, default=0) > 8:
+        words = "some came after the bound of 8 s: the first wait's bound is base_s, not doubled"
+    else:
+        words = "an empty quarter is jitter that is not full"
     assert len(waits) == 100 and all(quarters) and sum(quarters) == 100, (
         f"100 callers failed in the same moment with base_s=8. They came back after {min(waits, default=0):g} to "
         f"{max(waits, default=0):g} s, {quarters} of them in the 1st, 2nd, 3rd and 4th quarter of 8 s: {words}. "
@@ -778,6 +919,25 @@ async def test_a_hundred_callers_do_not_come_back_together() -> None:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
+@pytest.mark.looptime(noop_cycles=3)
+async def test_the_cap_bounds_the_draw_and_not_what_was_drawn() -> None:
+    """Cut off after the draw, most waits are the cap exactly: the herd is back, just when the outage is long."""
+    herd = [Flaky(429) for _ in range(100)]
+    await asyncio.gather(*(ends_with(call, base_s=64, cap_s=8) for call in herd))
+
+    waits = [wait for call in herd for wait in call.waits]
+    quarters, same = quarters_of_8(waits), sum(wait == 8 for wait in waits)
+    words = f"{same} of them after 8 s exactly: the cap was put on what was drawn, so they come back together"
+    assert len(waits) == 100 and all(0 < n <= 60 for n in quarters) and sum(quarters) == 100, (
+        f"100 callers failed in the same moment with base_s=64, cap_s=8. They came after {min(waits, default=0):g} "
+        f"to {max(waits, default=0):g} s, {quarters} of them in the 1st, 2nd, 3rd and 4th quarter of 8 s; "
+        f"{words if same > 1 else 'the cap bounds every wait'}. First the smaller of cap and doubled base, then draw."
+    )
+
+
+@pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime(noop_cycles=3)
 async def test_the_bound_doubles_up_to_the_cap() -> None:
     """A provider that is down for a minute is not helped by a call a second."""
@@ -794,6 +954,7 @@ async def test_the_bound_doubles_up_to_the_cap() -> None:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime
 async def test_retry_after_is_heeded(provider: MockLLM, model: Model) -> None:
     """The provider says when; who comes earlier is refused again, and some providers then wait longer."""
@@ -811,6 +972,7 @@ async def test_retry_after_is_heeded(provider: MockLLM, model: Model) -> None:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime
 async def test_all_waits_together_stay_within_the_budget() -> None:
     """The caller behind you has a timeout too: an answer after that is for nobody."""
@@ -831,6 +993,22 @@ async def test_all_waits_together_stay_within_the_budget() -> None:
 
 
 @pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
+@pytest.mark.looptime
+async def test_the_time_of_the_calls_does_not_count() -> None:
+    """A model that thinks for half a minute and then says 529 was slow, not retried for long."""
+    slow = Flaky(529, takes_s=30)
+
+    outcome = await ends_with(slow, budget_s=20)
+
+    assert len(slow.at) == 2 and type(outcome) is str and outcome == "answer", (
+        f"a call took 30 s and failed with 529; budget_s=20, and it was made {len(slow.at)} times, the end: "
+        f"{outcome!r}. The budget is the sum of the waits: how long the calls take does not count."
+    )
+
+
+@pytest.mark.task(5)
+@pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime
 async def test_who_is_cancelled_while_waiting_does_not_call_again() -> None:
     """A deadline around the call has to end the waiting too."""
@@ -935,6 +1113,37 @@ async def test_results_are_in_order_and_errors_are_raised() -> None:
     assert isinstance(seen, Exception) and inside(seen, ZeroDivisionError), f"work raised, and the result was {seen!r}"
 
 
+@pytest.mark.task(6)
+async def test_the_event_loop_stays_free_when_one_item_fails() -> None:
+    """`with ThreadPoolExecutor()` waits at its end for all threads, on the loop: one bad item, and everybody stands."""
+    work = Blocking()
+    slow_came, failed = threading.Event(), asyncio.Event()
+
+    def one(item: str) -> str:
+        if item == "bad":
+            slow_came.wait(PATIENCE_S)
+            work.loop.call_soon_threadsafe(failed.set)
+            raise ZeroDivisionError(item)
+        slow_came.set()
+        return work(item)
+
+    task = asyncio.ensure_future(lesson.map_in_threads(one, ["slow", "bad"], threads=2))
+    waiting = asyncio.ensure_future(failed.wait())
+    await asyncio.wait({task, waiting}, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for _ in range(20):  # its error is on its way
+        await asyncio.to_thread(threading.Event().is_set)
+    work.released.set()
+    (outcome,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(outcome, NotImplementedError):
+        raise outcome
+
+    assert not work.stuck, (
+        "one item raised while another was worked on, and the event loop stood still until that had ended. "
+        "A `with ThreadPoolExecutor()` waits for its threads where it ends: shutdown(wait=False) does not."
+    )
+
+
 # 03.7
 
 
@@ -1015,7 +1224,8 @@ async def test_a_failing_log_fails_nothing(caplog: pytest.LogCaptureFixture) -> 
 
     assert status == 200, f"the log raised OSError, and POST /generate answered {status}"
     assert any("the disk is full" in str(one.exc_info and one.exc_info[1]) for one in told), (
-        "The log failed, and nobody hears of it: `except: pass`. Tell `logging`, with level ERROR and the traceback."
+        "The log failed, and nobody hears of it: `except: pass`. Tell `logging`, with level ERROR and the traceback. "
+        f"Seen: {[(one.levelname, 'with traceback' if one.exc_info else 'no traceback') for one in caplog.records]}."
     )
 
 
@@ -1139,6 +1349,36 @@ async def test_whoever_cancels_the_request_ends_the_work(provider: MockLLM, mode
     )
 
 
+@pytest.mark.task(8)
+@pytest.mark.parametrize("how", ["the caller left", "the request was cancelled"])
+async def test_work_has_ended_when_the_caller_is_given_up(how: str) -> None:
+    """To cancel is to ask: what still gives back its slot or its connection holds it meanwhile."""
+    lingering = Lingering()
+    left = asyncio.Event()
+    before = asyncio.all_tasks()
+    task = asyncio.ensure_future(
+        lesson.while_connected(request_until(left), lambda: lingering.generate([said("Why?")]))
+    )
+    await turns(20)
+    if task.done():
+        task.result()
+    if how == "the caller left":
+        left.set()
+    else:
+        task.cancel()
+    await asyncio.wait({task}, timeout=PATIENCE_S)
+    running = lingering.running
+    await turns(5)
+    others = asyncio.all_tasks() - before - {task}
+
+    assert task.done(), f"{how}, and while_connected goes on"
+    assert running == 0, (
+        f"{how}, while_connected has ended, and the work has not: it was cancelled, but not awaited. "
+        "cancel() only asks; await the task after it, for it may have to close something."
+    )
+    assert not others, f"{how}, and {len(others)} task is left running"
+
+
 class Served:
     """A real server on a free port, whose application a test exchanges."""
 
@@ -1202,6 +1442,7 @@ class OneSlot:
                 async with self.slot:
                     return (await model.generate([said(f"question {n}")])).text
 
+            await request.body()  # as FastAPI does for a route that takes a Prompt
             self.loop.call_soon_threadsafe(self.came[n].set)
             try:
                 return await lesson.while_connected(request, work)

@@ -147,7 +147,7 @@ class AnthropicLLM:
             raise LLMError(words, status, read_retry_after(error.response.headers)) from error
         except httpx.TransportError as error:
             raise LLMError(str(error) or type(error).__name__) from error
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise LLMError("the answer cannot be read") from error
 
     def _read(self, answer: dict[str, Any]) -> Reply:
@@ -183,7 +183,7 @@ class OpenAILLM:
             return Reply.model_validate({**said, "usage": answer.usage}, from_attributes=True)
         except APIStatusError as error:
             raise LLMError(error.message, error.status_code, read_retry_after(error.response.headers)) from error
-        except (APIConnectionError, ValueError) as error:  # no answer, none in time, or broken JSON
+        except (APIConnectionError, ValueError, LookupError, TypeError, AttributeError) as error:  # none, or no sense
             raise LLMError(f"no answer from the provider: {error!r}") from error
 
 

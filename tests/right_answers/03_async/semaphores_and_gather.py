@@ -157,20 +157,22 @@ class OpenAILLM:
                 max_completion_tokens=max_tokens,
             )
             answer = answer.parse()
+            choice = answer.choices[0]
+            usage = Usage(prompt_tokens=answer.usage.prompt_tokens, completion_tokens=answer.usage.completion_tokens)
+            if choice.message.refusal is not None:
+                return Reply(
+                    text=choice.message.refusal, model=answer.model, finish_reason="content_filter", usage=usage
+                )
+            return Reply(
+                text=choice.message.content or "", model=answer.model, finish_reason=choice.finish_reason, usage=usage
+            )
         except openai.APIConnectionError as error:
             raise LLMError("no answer") from error
         except openai.APIStatusError as error:
             retry_after = error.response.headers.get("retry-after")
             raise LLMError(str(error), error.status_code, float(retry_after) if retry_after else None) from error
-        except ValueError as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise LLMError("broken answer") from error
-        choice = answer.choices[0]
-        usage = Usage(prompt_tokens=answer.usage.prompt_tokens, completion_tokens=answer.usage.completion_tokens)
-        if choice.message.refusal is not None:
-            return Reply(text=choice.message.refusal, model=answer.model, finish_reason="content_filter", usage=usage)
-        return Reply(
-            text=choice.message.content or "", model=answer.model, finish_reason=choice.finish_reason, usage=usage
-        )
 
 
 class Prompt(BaseModel):

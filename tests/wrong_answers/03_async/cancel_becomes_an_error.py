@@ -160,7 +160,7 @@ class OpenAILLM:
             return Reply.model_validate({**said, "usage": answer.usage}, from_attributes=True)
         except APIStatusError as error:
             raise LLMError(error.message, error.status_code, read_retry_after(error.response.headers)) from error
-        except (APIConnectionError, ValueError) as error:  # no answer, none in time, or broken JSON
+        except (APIConnectionError, ValueError, LookupError, TypeError, AttributeError) as error:  # none, or no sense
             raise LLMError(f"no answer from the provider: {error!r}") from error
 
 
