@@ -80,6 +80,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen(128)  # before the address is printed: who connects early waits instead of being refused
     except OSError as error:
         listener.close()
         words = f"cannot listen on {HOST}:{port} ({error.strerror}); take another port, or 0 for a free one"
