@@ -30,9 +30,9 @@ notebooks: ## Set up, then open the notebooks
 	$(BIN)/jupyter lab notebooks
 
 lock: ## For maintainers: resolve pyproject.toml anew into the two lock files
-	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 		pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
 		--extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 help: ## Show this list
