@@ -141,7 +141,7 @@ class Grader:
         self.lessons[str(lesson.path)] = lesson
         name = module_name(lesson.answer, self.config.rootpath)
         try:
-            # Collected as notes, not raised: one deprecated line must not close the whole lesson.
+            # Not raised as errors here: one deprecated line must not close the whole lesson.
             with warnings.catch_warnings(), patience(PATIENCE_S):
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,6 @@ def read(lesson: Lesson) -> Progress:
 def write(lesson: Lesson, progress: Progress) -> None:
     """Keep what is known of a lesson, whole or not at all."""
     file = _file(lesson)
-    file.parent.mkdir(exist_ok=True)
     text = json.dumps(
         {
             "version": VERSION,
@@ -73,6 +72,12 @@ def write(lesson: Lesson, progress: Progress) -> None:
         },
         indent=1,
     )
+    write_whole(file, text)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file beside its place and move it there: after a kill too there is the old one or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     with beside.open("w", encoding="utf-8") as out:
         out.write(text)
@@ -101,11 +106,7 @@ def next_rung(lesson: Lesson, task: Task) -> int:
     """Count one more hint as shown and return how many that makes, at most three."""
     progress = read(lesson)
     rungs = min(progress.hints.get(task.number, 0) + 1, len(task.hints))
-    hints = {**progress.hints, task.number: rungs}
-    write(
-        lesson,
-        Progress(progress.states, progress.points, progress.answer_hash, progress.suite_hash, progress.at, hints),
-    )
+    write(lesson, replace(progress, hints={**progress.hints, task.number: rungs}))
     return rungs
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from coach import seal
 from coach.explain import Finding
 from coach.lesson import CourseError, Lesson, shown
-from coach.progress import suite_hash
+from coach.progress import suite_hash, write_whole
 from coach.scorecard import Outcome, Scorecard, score
 from coach.stubs import open_todos
 
@@ -167,7 +167,7 @@ def workspace(lesson: Lesson, files: Mapping[str, bytes]) -> Iterator[Path]:
 def expected_items(lesson: Lesson) -> dict[str, int]:
     """Return every test of the suite, with parameters, and its task: collected with the reference, never the candidate.
 
-    Kept below `.coach/` under the hash of suite and reference, since it takes a run of pytest.
+    Kept below `.coach/` under the hash of the suite, since it takes a run of pytest.
 
     Raises:
         CourseError: the suite cannot be collected with the reference.
@@ -184,10 +184,7 @@ def expected_items(lesson: Lesson) -> dict[str, int]:
     if {name.split("[")[0] for name in items} != set(tasks):
         raise CourseError(f"{shown(lesson.suite)} cannot be collected with the reference:\n{run.output[-2000:]}")
     with contextlib.suppress(OSError):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        beside = cache.with_name(f"{cache.name}.{os.getpid()}.tmp")
-        beside.write_text(json.dumps(items), encoding="utf-8")
-        beside.replace(cache)
+        write_whole(cache, json.dumps(items))
     return items
 
 
