@@ -10,7 +10,8 @@ A region of a solution is what the learner writes:
     # <<< solution
 
 Outside the regions a stub is the solution, byte for byte. Without a stub part a region of a Python file becomes
-`raise NotImplementedError("TODO 03.4")`, of any other file nothing. JavaScript marks with `//` instead of `#`.
+`raise NotImplementedError("TODO 03.4")`. JavaScript marks with `//` instead of `#`, and such a region becomes nothing.
+A Dockerfile or YAML cannot raise: there the line `# TODO 07.4 is open: ...` says the same, and learners delete it.
 """
 
 import ast
@@ -23,6 +24,7 @@ from coach.lesson import CourseError, Lesson, Task, shown
 
 MARK = re.compile(r"^(?P<indent>[ \t]*)(?P<comment>#|//) (?P<kind>>>>|<<<|---) (?P<word>solution|stub)\s*$")
 TODO = re.compile(r"(?:#|//) TODO (?P<number>\d\d\.\d+):")
+OPEN = re.compile(r"^[ \t]*# TODO (?P<number>\d\d\.\d+) is open\b")
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,7 @@ def regions(text: str, name: str) -> list[Region]:
                 stub = []
             case "<<<", "solution" if start is not None and number is not None:
                 if stub is None:
-                    stub = [f'{indent}raise NotImplementedError("TODO {number}")\n'] if comment == "#" else []
-                    if not name.endswith(".py"):
-                        stub = []
+                    stub = [f"{indent}{line}\n" for line in _open_line(number, name, comment)]
                 found.append(Region(number, start, at + 1, tuple(stub)))
                 start = stub = None
             case _:
@@ -80,6 +80,13 @@ def regions(text: str, name: str) -> list[Region]:
     if start is not None:
         raise CourseError(f"{name} line {start + 1}: this region is never closed.")
     return found
+
+
+def _open_line(number: str, name: str, comment: str) -> list[str]:
+    """What says that a task is open, in the language of the file; nothing in JavaScript, whose stubs throw."""
+    if name.endswith(".py"):
+        return [f'raise NotImplementedError("TODO {number}")']
+    return [f"# TODO {number} is open: delete this line when it is done."] if comment == "#" else []
 
 
 def _uncommented(line: str, indent: str, comment: str, where: str) -> str:
@@ -131,22 +138,28 @@ def stale(lesson: Lesson) -> list[str]:
 def open_todos(folder: Path) -> dict[str, str]:
     """Return the tasks whose TODO still stands in an answer: number -> its first place, "client.py:31", sorted.
 
-    Looks at the Python and JavaScript files below `folder`, suites aside. A file that does not parse has none.
+    Looks at Python, JavaScript, YAML and Dockerfiles below `folder`, suites aside. A file that does not parse has none.
     """
     found: dict[str, str] = {}
-    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".js")):
+    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".js") or _is_marked(path)):
         if not file.name.startswith("test_"):
             for number, line in _todo_lines(file):
                 found.setdefault(number, f"{file.relative_to(folder).as_posix()}:{line}")
     return dict(sorted(found.items()))
 
 
+def _is_marked(file: Path) -> bool:
+    """Whether an open task is a line in this file: it cannot raise."""
+    return file.name == "Dockerfile" or file.suffix in (".yaml", ".yml")
+
+
 def _todo_lines(file: Path) -> list[tuple[str, int]]:
     try:
         text = file.read_text(encoding="utf-8")
-        if file.suffix == ".js":
+        if file.suffix != ".py":
+            mark = OPEN if _is_marked(file) else re.compile(r"throw .*TODO (?P<number>\d\d\.\d+)")
             lines = enumerate(text.splitlines(), 1)
-            return [(todo[1], at) for at, line in lines if (todo := re.search(r"throw .*TODO (\d\d\.\d+)", line))]
+            return [(todo["number"], at) for at, line in lines if (todo := mark.search(line))]
         tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError):
         return []

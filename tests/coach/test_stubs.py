@@ -42,10 +42,29 @@ def test_a_region_may_bring_its_own_stub() -> None:
     )
 
 
-def test_a_file_that_is_not_python_loses_the_region() -> None:
-    assert make_stub("# TODO 07.4: pin the base.\n# >>> solution\nFROM x\n# <<< solution\nEND\n", "Dockerfile") == (
-        "# TODO 07.4: pin the base.\nEND\n"
+@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml"])
+def test_where_nothing_can_be_raised_a_line_says_that_the_task_is_open(tiny: TinyCourse, name: str) -> None:
+    """The TODO above stays when the work is done; this line is what the learner deletes."""
+    todo = "# TODO 07.4: pin the base.\n"
+    stub = make_stub(f"{todo}# >>> solution\nFROM x\n# <<< solution\nEND\n", name)
+    assert stub == f"{todo}# TODO 07.4 is open: delete this line when it is done.\nEND\n"
+
+    tiny.solve(1, 2, 3)
+    (tiny.lesson / name).write_text(stub)
+    assert open_todos(tiny.lesson) == {"07.4": f"{name}:2"}
+    (tiny.lesson / name).write_text(f"{todo}FROM x\nEND\n")
+    assert open_todos(tiny.lesson) == {}
+
+
+def test_a_dockerfile_may_bring_what_is_to_be_repaired() -> None:
+    text = (
+        "# TODO 07.4: pin the base.\n# >>> solution\nFROM x:1.2.3\n# --- stub\n# # TODO 07.4 is open: delete this.\n"
+        "# FROM x\n# <<< solution\n"
     )
+    assert make_stub(text, "Dockerfile") == "# TODO 07.4: pin the base.\n# TODO 07.4 is open: delete this.\nFROM x\n"
+
+
+def test_a_script_of_the_browser_loses_the_region() -> None:
     assert make_stub("// TODO 04.8: decode.\n// >>> solution\nx()\n// --- stub\n// y()\n// <<< solution\n", "r.js") == (
         "// TODO 04.8: decode.\ny()\n"
     )
