@@ -1,17 +1,21 @@
 """Every lesson proves itself: solution, stub, each task alone, wrong answers, right answers.
 
-All of them are graded as a cohort's submissions are: in a temporary folder and a process of their own.
+All of them are graded as a cohort's submissions are: in a temporary folder and a process of their own, which is forked
+from one that has imported what the suite needs. The solution is also graded in a process from the very start.
 """
 
+import contextlib
+import functools
 import re
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 from coach import stubs, workspace
-from coach.check import Sample, samples
 from coach.lesson import Lesson, Task, lesson_folders, read_lesson
+from coach.samples import Sample, sample_files, samples
 from coach.scorecard import Scorecard, finding_lines
+from coach.warm import Warm
 from tests.conftest import ROOT
 
 LESSONS = [read_lesson(folder) for folder in lesson_folders(ROOT)]
@@ -40,11 +44,19 @@ def told(card: Scorecard) -> str:
     return " ".join(" ".join([card.broken, *lines, *every]).split())
 
 
-def grade_sample(lesson: Lesson, path: Path) -> Scorecard:
-    """Grade a sample; files that it does not bring are the reference's."""
-    files, _ = workspace.submitted_files(lesson, path)
-    reference, _ = workspace.submitted_files(lesson, lesson.solution)
-    return workspace.grade_files(lesson, {**reference, **files}).card
+Grade = Callable[[Lesson, Mapping[str, bytes]], Scorecard]
+
+
+@pytest.fixture(scope="session")
+def grade() -> Iterator[Grade]:
+    """Grade files in a fork of a warm process: one for each lesson and worker."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def warm(lesson: Lesson) -> Warm:
+            return stack.enter_context(workspace.warm_for(lesson))
+
+        yield lambda lesson, files: workspace.grade_files(lesson, files, warm=warm(lesson)).card
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=folders)
@@ -54,15 +66,15 @@ def test_the_solution_is_done(lesson: Lesson) -> None:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=folders)
-def test_the_untouched_stub_is_all_to_do(lesson: Lesson) -> None:
+def test_the_untouched_stub_is_all_to_do(lesson: Lesson, grade: Grade) -> None:
     files = {name: text.encode() for name, text in stubs.stub_files(lesson).items()}
-    card = workspace.grade_files(lesson, files).card
+    card = grade(lesson, files)
     assert {task.task.number: task.state for task in card.tasks} == {task.number: "to do" for task in lesson.tasks}
     assert card.points == 0
 
 
 @pytest.mark.parametrize(("lesson", "task"), TASKS, ids=folders)
-def test_one_task_solved_alone_is_done(lesson: Lesson, task: Task) -> None:
+def test_one_task_solved_alone_is_done(lesson: Lesson, task: Task, grade: Grade) -> None:
     """Needs of the task count as solved with it."""
     solved = {lesson.task(id).number for id in needed(lesson, task)}
     files = {}
@@ -73,7 +85,7 @@ def test_one_task_solved_alone_is_done(lesson: Lesson, task: Task) -> None:
             if region.number not in solved:
                 lines[region.start : region.end] = region.stub
         files[name] = "".join(lines).encode()
-    card = workspace.grade_files(lesson, files).card
+    card = grade(lesson, files)
     states = {one.task.number: one.state for one in card.tasks}
     assert states[task.number] == "done", told(card)
 
@@ -86,8 +98,8 @@ def needed(lesson: Lesson, task: Task) -> set[int]:
 
 
 @pytest.mark.parametrize(("lesson", "sample"), WRONG, ids=folders)
-def test_a_wrong_answer_fails_its_task_and_shows_the_words(lesson: Lesson, sample: Sample) -> None:
-    card = grade_sample(lesson, sample.path)
+def test_a_wrong_answer_fails_its_task_and_shows_the_words(lesson: Lesson, sample: Sample, grade: Grade) -> None:
+    card = grade(lesson, sample_files(lesson, sample))
     text = told(card)
     undone = {one.task.number for one in card.tasks if one.state != "done"}
     assert set(sample.fails) == undone, text
@@ -96,17 +108,17 @@ def test_a_wrong_answer_fails_its_task_and_shows_the_words(lesson: Lesson, sampl
 
 
 @pytest.mark.parametrize(("lesson", "sample"), RIGHT, ids=folders)
-def test_a_right_answer_of_another_style_is_done(lesson: Lesson, sample: Sample) -> None:
-    card = grade_sample(lesson, sample.path)
+def test_a_right_answer_of_another_style_is_done(lesson: Lesson, sample: Sample, grade: Grade) -> None:
+    card = grade(lesson, sample_files(lesson, sample))
     assert card.done, told(card)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=folders)
-def test_an_object_that_equals_everything_gets_no_point(lesson: Lesson) -> None:
+def test_an_object_that_equals_everything_gets_no_point(lesson: Lesson, grade: Grade) -> None:
     """A module in which every name is an object that calls, awaits, iterates and equals as you please."""
     names = set(re.findall(r"lesson\.(\w+)", lesson.suite.read_text()))
     answer = ANYTHING + "".join(f"{name} = anything\n" for name in sorted(names))
-    card = workspace.grade_files(lesson, {"app.py": answer.encode()}).card
+    card = grade(lesson, {"app.py": answer.encode()})
     assert card.points == 0, [(one.task.number, one.state) for one in card.tasks]
 
 

@@ -3,51 +3,15 @@
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from coach import stubs, workspace
 from coach.lesson import CourseError, Lesson, lesson_folders, marked_tests, read_lesson, shown
+from coach.samples import sample_files, samples
 
 LONGEST_SOLUTION = 200  # lines without comments and markers: one sitting
 LEAST_WRONG = 3
 TITLE_ROOM = 39  # columns of a task's title on the scorecard
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An answer kept in `tests/wrong_answers/` or `tests/right_answers/`."""
-
-    path: Path
-    fails: tuple[str, ...]  # tasks that must not be done: ("03.4",); none for a right answer
-    says: tuple[str, ...]  # words that the learner must see
-
-
-def samples(root: Path, kind: str, lesson: Lesson) -> list[Sample]:
-    """Return the samples of a lesson, sorted by name. `kind` is "wrong_answers" or "right_answers".
-
-    The head of a wrong answer names its tasks and the words that the learner must see:
-
-        # fails: 03.4
-        # says: ran at the same moment
-
-    Raises:
-        CourseError: a wrong answer has no such head.
-    """
-    found = []
-    for path in sorted((root / "tests" / kind / lesson.folder).glob("*")):
-        entry = path / "app.py" if path.is_dir() else path
-        if path.name.startswith(("_", ".")) or entry.suffix != ".py":
-            continue
-        head = re.findall(r"^# (fails|says): (.+)$", entry.read_text(encoding="utf-8"), flags=re.M)
-        fails = tuple(number.strip() for key, value in head if key == "fails" for number in value.split(","))
-        says = tuple(value.strip() for key, value in head if key == "says")
-        if kind == "wrong_answers" and not (fails and says):
-            raise CourseError(
-                f"tests/{kind}/{lesson.folder}/{path.name} needs `# fails: NN.T` and `# says: words` on top."
-            )
-        found.append(Sample(path, fails, says))
-    return found
 
 
 def course_problems(root: Path) -> Iterator[str]:
@@ -180,6 +144,11 @@ def _samples(lesson: Lesson) -> Iterator[str]:
         for number in sample.fails:
             if number not in {task.number for task in lesson.tasks}:
                 yield f"tests/wrong_answers/{lesson.folder}/{sample.path.name} fails {number}, which is no task."
+    for sample in [*wrong, *samples(root, "right_answers", lesson)]:
+        try:
+            sample_files(lesson, sample)
+        except CourseError as error:
+            yield str(error)
 
 
 def _runs(lesson: Lesson) -> Iterator[str]:

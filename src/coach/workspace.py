@@ -27,6 +27,7 @@ from coach.lesson import CourseError, Lesson, shown
 from coach.progress import suite_hash, write_whole
 from coach.scorecard import Outcome, Scorecard, score
 from coach.stubs import open_todos
+from coach.warm import Fork, Warm, modules_of
 
 TIME_LIMIT_S = 60.0
 OUTPUT_LIMIT = 10_000_000  # bytes of standard output and error together
@@ -79,7 +80,7 @@ class Graded:
     notes: tuple[str, ...] = ()
 
 
-def grade(lesson: Lesson, candidate: Path, *, time_limit_s: float = TIME_LIMIT_S) -> Graded:
+def grade(lesson: Lesson, candidate: Path, *, time_limit_s: float = TIME_LIMIT_S, warm: Warm | None = None) -> Graded:
     """Grade a candidate's answer to a lesson.
 
     Args:
@@ -87,16 +88,27 @@ def grade(lesson: Lesson, candidate: Path, *, time_limit_s: float = TIME_LIMIT_S
         candidate: a folder with the lesson's files, a folder that has the lesson's folder in it (a whole clone, or its
             `lessons/`), or the one file `app.py` under any name.
         time_limit_s: seconds for the whole run; what was not recorded by then is not done.
+        warm: starts the run in a fork that has imported what the suite needs, for many gradings in a row.
 
     Raises:
         CourseError: there is nothing to grade at `candidate`; the text says what was looked for.
     """
     files, notes = submitted_files(lesson, candidate)
-    return grade_files(lesson, files, notes=notes, time_limit_s=time_limit_s)
+    return grade_files(lesson, files, notes=notes, time_limit_s=time_limit_s, warm=warm)
+
+
+def warm_for(lesson: Lesson) -> Warm:
+    """Start a process for many gradings of one lesson. Close it, or use it as a context manager."""
+    return Warm(modules_of(lesson), _environment(lesson.path))
 
 
 def grade_files(
-    lesson: Lesson, files: Mapping[str, bytes], *, notes: Sequence[str] = (), time_limit_s: float = TIME_LIMIT_S
+    lesson: Lesson,
+    files: Mapping[str, bytes],
+    *,
+    notes: Sequence[str] = (),
+    time_limit_s: float = TIME_LIMIT_S,
+    warm: Warm | None = None,
 ) -> Graded:
     """Grade the files of an answer: name relative to the lesson's folder -> content. Else as `grade`."""
     expected = expected_items(lesson)
@@ -104,7 +116,7 @@ def grade_files(
     with workspace(lesson, files) as folder:
         canary = f"zz{secrets.token_hex(6)}"  # sorts last: what the submission patched while it ran shows here
         (folder / f"test_{canary}.py").write_text(CANARIES.format(name=canary), encoding="utf-8")
-        run = _run(folder, time_limit_s)
+        run = _run(folder, time_limit_s, warm=warm)
         todos = open_todos(folder)
     return _verdict(lesson, run, expected, canary, todos, list(notes), time.monotonic() - started)
 
@@ -195,31 +207,39 @@ class _Run:
     stopped: str  # why the run was ended from outside, "" if it was not
 
 
-def _run(folder: Path, time_limit_s: float, *options: str) -> _Run:
+def _run(folder: Path, time_limit_s: float, *options: str, warm: Warm | None = None) -> _Run:
     """Run pytest on a lesson's folder in a process of its own, ended with all its children when a limit is reached."""
     ours, theirs = socket.socketpair()
     key = secrets.token_bytes(seal.KEY_BYTES)
     ours.sendall(key)
+    printed_here, printed_there = os.pipe()
     root = folder.parent.parent
-    command = [
-        # -P -s: neither the current folder nor the user's packages come before ours.
-        sys.executable, "-P", "-s", "-m", "pytest", str(folder), "-c", str(root / "pytest.ini"), "--rootdir", str(root),
+    arguments = [
+        str(folder), "-c", str(root / "pytest.ini"), "--rootdir", str(root),
         "--import-mode=importlib", "--assert=plain", "--noconftest", "--tb=no", "-q", "-p", "no:cacheprovider",
-        f"--coach-records={theirs.fileno()}", *options,
+        "--coach-records={records}", *options,
     ]  # fmt: skip
     for plugin in PLUGINS:
-        command += ["-p", plugin]
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=_environment(root),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        pass_fds=(theirs.fileno(),),
-        start_new_session=True,
-    )
-    theirs.close()
+        arguments += ["-p", plugin]
+    environment = _environment(root)
+    with theirs, os.fdopen(printed_there, "wb") as output:
+        if warm:
+            process: Fork | subprocess.Popen[bytes] = warm.start(
+                arguments, cwd=root, env=environment, output=output.fileno(), records=theirs.fileno()
+            )
+        else:
+            # -P -s: neither the current folder nor the user's packages come before ours.
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-s", "-m", "pytest"]
+                + [argument.replace("{records}", str(theirs.fileno())) for argument in arguments],
+                cwd=root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
     records = bytearray()
     tail = bytearray()
     stopped: list[str] = []
@@ -229,9 +249,8 @@ def _run(folder: Path, time_limit_s: float, *options: str) -> _Run:
             records.extend(data)
 
     def read_output() -> None:
-        assert process.stdout  # noqa: S101 - for the type checker: PIPE was asked for
         printed = 0
-        while data := os.read(process.stdout.fileno(), 65536):
+        while data := os.read(printed_here, 65536):
             printed += len(data)
             tail.extend(data)
             del tail[:-20_000]
@@ -251,13 +270,13 @@ def _run(folder: Path, time_limit_s: float, *options: str) -> _Run:
         process.wait()
     for reader in readers:
         reader.join(5)  # a grandchild may hold the pipes open; what it writes later counts for nothing
-    if process.stdout and not readers[1].is_alive():
-        process.stdout.close()
+    if not readers[1].is_alive():
+        os.close(printed_here)
     ours.close()
     return _Run(seal.read(key, bytes(records)), tail.decode(errors="replace"), stopped[0] if stopped else "")
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "Fork | subprocess.Popen[bytes]") -> None:
     """End a process and everything it started in its session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
