@@ -106,7 +106,7 @@ class Warm:
 
 def modules_of(lesson: Lesson) -> list[str]:
     """Return what the lesson's suite and reference import, wherever in the file: a fork then has it already."""
-    found = dict.fromkeys(ALWAYS)
+    found: dict[str, None] = dict.fromkeys(ALWAYS)
     for file in (lesson.suite, *sorted(lesson.solution.rglob("*.py"))):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
