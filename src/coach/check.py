@@ -130,6 +130,8 @@ def _targets(node: ast.stmt) -> list[str]:
             return [node.name]
         case ast.Assign():
             return [target.id for target in node.targets if isinstance(target, ast.Name)]
+        case ast.Import() | ast.ImportFrom():  # from another file of the answer
+            return [alias.asname or alias.name for alias in node.names]
         case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
     return []

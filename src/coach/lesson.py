@@ -44,6 +44,7 @@ class Lesson:
     exports: tuple[str, ...]
     tasks: tuple[Task, ...]
     provider: bool = False  # its app talks to a model provider
+    data: tuple[str, ...] = ()  # files and folders of ours that the suite reads: ("corpus", "questions.jsonl")
 
     @property
     def folder(self) -> str:
@@ -91,6 +92,17 @@ class Lesson:
                 return task
         known = ", ".join(task.number for task in self.tasks)
         raise CourseError(f"There is no task {self.number}.{id}. Lesson {self.number} has {known}.")
+
+    def data_files(self) -> list[str]:
+        """Names of the files that `data` means, those inside its folders too, relative to the folder, sorted.
+
+        What is missing is named as it stands there.
+        """
+        found: set[str] = set()
+        for name in self.data:
+            inside = [path for path in (self.path / name).rglob("*") if path.is_file() and path.name[0] != "."]
+            found |= {path.relative_to(self.path).as_posix() for path in inside} or {name}
+        return sorted(found)
 
     def answer_files(self) -> list[str]:
         """Names of the files that a learner hands in, relative to the folder, sorted: those the reference has."""
@@ -232,6 +244,7 @@ def read_lesson(folder: Path) -> Lesson:
             exports=tuple(_typed(data, "exports", list)),
             tasks=tasks,
             provider=data.get("provider") is True,
+            data=_read_data(data.get("data", [])),
         )
     except ValueError as error:
         raise CourseError(f"{shown(file)}: {error}. {restore}") from None
@@ -256,6 +269,15 @@ def _read_task(lesson: str, entry: dict[str, Any]) -> Task:
         )
     except ValueError as error:
         raise ValueError(f"task {id}: {error}") from None
+
+
+def _read_data(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(one, str) and one for one in names):
+        raise ValueError(f"`data` must be a list of names, got {names!r}")
+    for name in names:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"`data` stays inside the lesson's folder, got {name!r}")
+    return tuple(names)
 
 
 def _typed(table: dict[str, Any], key: str, kind: type) -> Any:

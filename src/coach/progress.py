@@ -116,8 +116,8 @@ def answer_hash(lesson: Lesson) -> str:
 
 
 def suite_hash(lesson: Lesson) -> str:
-    """Return a hash over what the lesson asks: suite and lesson.toml."""
-    return _hash([lesson.suite, lesson.path / "lesson.toml"])
+    """Return a hash over what the lesson asks: suite, lesson.toml and the data that the suite reads."""
+    return _hash([lesson.suite, lesson.path / "lesson.toml", *(lesson.path / name for name in lesson.data_files())])
 
 
 def _hash(files: list[Path]) -> str:

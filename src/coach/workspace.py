@@ -143,7 +143,7 @@ def submitted_files(lesson: Lesson, candidate: Path) -> tuple[dict[str, bytes], 
                 f"lessons/{lesson.folder}/. Name the file, the lesson's folder or the clone."
             )
         found = {name: home / name for name in names if (home / name).is_file()}
-        ours = {lesson.suite.name, "README.md", "lesson.toml", "__init__.py", *names}
+        ours = {lesson.suite.name, "README.md", "lesson.toml", "__init__.py", *lesson.data, *names}
         extra = sorted(path.name for path in home.iterdir() if path.is_file() and path.name not in ours)
         if extra:
             notes.append(f"left aside: {', '.join(extra[:10])}{' …' if len(extra) > 10 else ''}")
@@ -160,6 +160,9 @@ def workspace(lesson: Lesson, files: Mapping[str, bytes]) -> Iterator[Path]:
     """Give the lesson's folder in a temporary course: our suite, their files; gone afterwards.
 
     A file of the answer that was not handed in is missing there too.
+
+    Raises:
+        CourseError: a file of ours is missing.
     """
     with tempfile.TemporaryDirectory(prefix="coach-") as temporary:
         root = Path(temporary).resolve()
@@ -171,8 +174,13 @@ def workspace(lesson: Lesson, files: Mapping[str, bytes]) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         # Ours last: nothing that was handed in stands in for them.
-        for ours in (lesson.suite, lesson.path / "lesson.toml"):
-            shutil.copy(ours, folder / ours.name)
+        for name in (lesson.suite.name, "lesson.toml", *lesson.data_files()):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copy(lesson.path / name, folder / name)
+            except FileNotFoundError:
+                ours = shown(lesson.path / name)
+                raise CourseError(f"{ours} is missing. `git checkout -- {ours}` brings it back.") from None
         yield folder
 
 
