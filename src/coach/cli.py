@@ -1,11 +1,12 @@
 """The `coach` command. Parses, prints and asks; everything else is in the modules beside it."""
 
+import contextlib
 import os
 import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,12 +134,20 @@ def start() -> None:
     _print(tip_lines(first, activated=_on_path()))
 
 
-def _pytest(root: Path, lesson: Lesson, *options: str, stdout: int | None = None) -> "subprocess.Popen[bytes]":
+def _pytest_arguments(lesson: Lesson) -> list[str]:
+    color = "yes" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "no"
+    return [f"lessons/{lesson.folder}", f"--color={color}", "-q"]
+
+
+def _pytest_environment() -> dict[str, str]:
+    return {**os.environ, "COLUMNS": str(_width())}
+
+
+def _pytest(root: Path, lesson: Lesson, *, stdout: int | None = None) -> "subprocess.Popen[bytes]":
     import subprocess
 
-    color = "yes" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "no"
-    command = [sys.executable, "-m", "pytest", f"lessons/{lesson.folder}", f"--color={color}", "-q", *options]
-    return subprocess.Popen(command, cwd=root, stdout=stdout, env={**os.environ, "COLUMNS": str(_width())})
+    command = [sys.executable, "-m", "pytest", *_pytest_arguments(lesson)]
+    return subprocess.Popen(command, cwd=root, stdout=stdout, env=_pytest_environment())
 
 
 @app.command()
@@ -148,13 +157,33 @@ def watch(lesson: LessonArg) -> None:
 
     root = course_root()
     found = find_lesson(root, lesson)
-    _pytest(root, found).wait()
-    typer.echo(f"\n Watching lessons/{found.folder}. Save a file and it is checked again; Ctrl-C ends.")
-    for changed in changes(found.path):
-        if sys.stdout.isatty():
-            typer.echo("\x1b[2J\x1b[H", nl=False)  # a fresh screen, so that the card stands where it stood
-        _say(f" {time.strftime('%H:%M:%S')}  {', '.join(changed)} changed", "dim")
-        _pytest(root, found).wait()
+    with _checks(root, found) as check:
+        check()
+        typer.echo(f"\n Watching lessons/{found.folder}. Save a file and it is checked again; Ctrl-C ends.")
+        for changed in changes(found.path):
+            if sys.stdout.isatty():
+                typer.echo("\x1b[2J\x1b[H", nl=False)  # a fresh screen, so that the card stands where it stood
+            _say(f" {time.strftime('%H:%M:%S')}  {', '.join(changed)} changed", "dim")
+            check()
+
+
+@contextlib.contextmanager
+def _checks(root: Path, lesson: Lesson) -> Iterator[Callable[[], object]]:
+    """Give a function that checks the lesson, in forks of a process that has imported what its suite needs."""
+    if not hasattr(os, "fork"):
+        yield lambda: _pytest(root, lesson).wait()
+        return
+    from coach.warm import Warm, modules_of
+
+    # Without rewriting: what is imported already cannot be rewritten, and every assert of a suite has its own words.
+    arguments = [*_pytest_arguments(lesson), "--assert=plain"]
+    with Warm(modules_of(lesson), os.environ) as warm:
+
+        def check() -> None:
+            sys.stdout.flush()
+            warm.start(arguments, cwd=root, env=_pytest_environment(), output=sys.stdout.fileno()).wait()
+
+        yield check
 
 
 @app.command()

@@ -11,10 +11,12 @@ import importlib
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +63,7 @@ class Warm:
         Raises:
             OSError: the process cannot be started.
         """
+        self._latest: Fork | None = None
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -78,7 +81,9 @@ class Warm:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def start(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int, records: int) -> Fork:
+    def start(
+        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int, records: int | None = None
+    ) -> Fork:
         """Run pytest with `arguments`; `{records}` in one of them becomes the descriptor of `records` over there.
 
         Args:
@@ -86,29 +91,40 @@ class Warm:
             cwd: where it runs.
             env: its whole environment.
             output: descriptor for standard output and error.
-            records: descriptor that is handed on.
+            records: a descriptor that is handed on.
 
         Raises:
             CourseError: the process is gone.
         """
         try:
             request = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}
-            _send(self._control, request, (output, records))
-            return Fork(int(_receive(self._control)[0]["pid"]), self._control)
+            _send(self._control, request, (output,) if records is None else (output, records))
+            self._latest = Fork(int(_receive(self._control)[0]["pid"]), self._control)
+            return self._latest
         except (OSError, EOFError) as error:
             raise CourseError(f"The process that starts gradings is gone ({error!r}). Run the command again.") from None
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and a run that is still going on."""
+        if self._latest and self._latest.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._latest.pid, signal.SIGKILL)
         self._control.close()
         self._process.wait()
 
 
 def modules_of(lesson: Lesson) -> list[str]:
-    """Return what the lesson's suite and reference import, wherever in the file: a fork then has it already."""
+    """Return what the lesson's suite and reference import, wherever in the file: a fork then has it already.
+
+    A file that cannot be read adds nothing; the run will say what is wrong with it.
+    """
     found: dict[str, None] = dict.fromkeys(ALWAYS)
     for file in (lesson.suite, *sorted(lesson.solution.rglob("*.py"))):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, SyntaxError):
+            continue
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 found |= dict.fromkeys(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -143,7 +159,7 @@ def _requests(control: socket.socket) -> Iterator[tuple[dict[str, Any], list[int
         yield _receive(control)
 
 
-def _run(request: Mapping[str, Any], output: int, records: int) -> None:
+def _run(request: Mapping[str, Any], output: int, records: int = -1) -> None:
     """Become the run: own session, own output, own environment; never returns."""
     import pytest
 
@@ -159,6 +175,9 @@ def _run(request: Mapping[str, Any], output: int, records: int) -> None:
     code = 3  # pytest's own word for an internal error
     try:
         code = int(pytest.main([one.replace("{records}", str(records)) for one in request["arguments"]]))
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
