@@ -11,6 +11,7 @@ from pathlib import Path
 OPTIONAL = {
     "node": "grades the JavaScript of lesson 04: install Node.js 20 or newer",
     "chromium": "pictures and browser tests of the repository: apt-get install chromium",
+    "redis-server": "tests of the repository that count across workers: apt-get install redis-server",
 }
 
 
