@@ -1,8 +1,11 @@
 """What the fake says when nobody scripted an answer."""
 
 import hashlib
+import re
+from html import unescape
 
 from .chat import Chat
+from .embeddings import embed
 
 
 def echo_answer(chat: Chat) -> str:
@@ -19,6 +22,8 @@ _OPENINGS = (
 
 def offline_answer(chat: Chat) -> str:
     """Answer as a service without a key should: of some use, the same each time, and open about being offline."""
+    if sources := _SOURCE.findall(chat.prompt):
+        return _quoted(chat.prompt, sources)
     prompt = " ".join(chat.prompt.split())
     shown = prompt if len(prompt) <= 120 else f"{prompt[:117]}..."
     opening = _OPENINGS[hashlib.blake2b(prompt.encode(), digest_size=2).digest()[0] % len(_OPENINGS)]
@@ -32,3 +37,29 @@ def offline_answer(chat: Chat) -> str:
     if chat.system:
         lines.insert(2, f"Your system prompt arrived too ({len(chat.system.split())} words).")
     return "\n\n".join(lines)
+
+
+# What a prompt that brings its own material looks like: lesson 05 writes it so.
+_SOURCE = re.compile(r'<source id="(\d+)"[^>]*>(.*?)</source>', re.S)
+_QUESTION = re.compile(r"<question>(.*?)</question>", re.S)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
+_QUOTES = 2
+_NEAR = 0.2  # cosine from which on a sentence has something to do with the question
+
+
+def _quoted(prompt: str, sources: list[tuple[str, str]]) -> str:
+    """Answer with the sentences of the sources that are nearest to the question, each with the number of its source."""
+    asked = _QUESTION.search(prompt)
+    question = embed(unescape(asked[1] if asked else prompt))
+    sentences = {
+        sentence.strip(): number
+        for number, text in reversed(sources)  # of one that stands in two sources the first is named
+        for sentence in _SENTENCE.split(unescape(text))
+        if sentence.strip() and not sentence.lstrip().startswith("#")
+    }
+    nearness = {one: sum(a * b for a, b in zip(question, embed(one), strict=True)) for one in sentences}
+    best = sorted((one for one in sentences if nearness[one] >= _NEAR), key=lambda one: -nearness[one])[:_QUOTES]
+    if not best:
+        return "[offline] No model was asked, and no sentence of the sources is near the question."
+    quotes = " ".join(f"{one} [{sentences[one]}]" for one in best)
+    return f"[offline] No model was asked; these sentences of the sources are nearest to the question: {quotes}"

@@ -204,7 +204,7 @@ class _Call:
             raise ApiError(400, "model: Field required")
         model = self.fake.catalog.get(name) if isinstance(name, str) else None
         if model is None and self.fake.any_model:
-            model = Model(str(name), kind or "chat", dimensions=256 if kind == "embedding" else 0)
+            model = Model(str(name), kind or "chat", dimensions=1024 if kind == "embedding" else 0)
         if model is None and self.provider == "anthropic":
             raise ApiError(404, f"model: {name}", "not_found_error")
         if model is None:

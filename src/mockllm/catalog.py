@@ -26,6 +26,6 @@ CATALOG: dict[str, Model] = {
         Model("mock-large"),
         Model("mock-small", context_tokens=32_000, max_output_tokens=4_096),
         Model("mock-reason", temperature=False),
-        Model("mock-embed", kind="embedding", context_tokens=8_192, max_output_tokens=0, dimensions=256),
+        Model("mock-embed", kind="embedding", context_tokens=8_192, max_output_tokens=0, dimensions=1_024),
     )
 }

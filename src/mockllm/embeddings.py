@@ -9,6 +9,7 @@ import math
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from .catalog import Model
@@ -23,9 +24,10 @@ _FUNCTION_WORDS = names(
 )
 _FUNCTION_WEIGHT = 0.1  # every text has them, so they say little about what it is about
 MAX_INPUTS = 2048
+DIMENSIONS = 1024  # with 256 the features of a paragraph fall upon each other, and what is near is left to chance
 
 
-def embed(text: str, dimensions: int = 256) -> list[float]:
+def embed(text: str, dimensions: int = DIMENSIONS) -> list[float]:
     """Hash the words of `text`, and the letter triples in them, into a unit vector.
 
     Args:
@@ -50,9 +52,14 @@ def embed(text: str, dimensions: int = 256) -> list[float]:
 
 
 def _add(vector: list[float], feature: str, weight: float) -> None:
-    digest = int.from_bytes(hashlib.blake2b(feature.encode(), digest_size=8).digest(), "big")
+    digest = _digest(feature)
     # One bit decides the sign, so that two features in one place cancel out as often as they add up.
     vector[(digest >> 1) % len(vector)] += weight if digest & 1 else -weight
+
+
+@lru_cache(maxsize=1 << 16)
+def _digest(feature: str) -> int:
+    return int.from_bytes(hashlib.blake2b(feature.encode(), digest_size=8).digest(), "big")
 
 
 @dataclass(frozen=True)

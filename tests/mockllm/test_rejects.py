@@ -211,7 +211,7 @@ async def test_the_older_version_still_takes_a_temperature(inside):
         ({"model": "mock-embed", "input": []}, "'$.input' is invalid"),
         ({"model": "mock-embed", "input": ["a"] * 2049}, "maximum 2048 items"),
         ({"model": "mock-embed", "input": "a " * 9000}, "maximum context length is 8192 tokens"),
-        ({"model": "mock-embed", "input": "a", "dimensions": 512}, "less than or equal to 256"),
+        ({"model": "mock-embed", "input": "a", "dimensions": 2048}, "less than or equal to 1024"),
         ({"model": "mock-embed", "input": "a", "encoding_format": "hex"}, "'float' and 'base64'"),
         ({"model": "mock-small", "input": "a"}, "not allowed to generate embeddings"),
     ],
