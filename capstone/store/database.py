@@ -1,0 +1,80 @@
+"""The way to the database: short sessions, one writer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+
+class Database:
+    """One database, read through a pool of connections and written through one.
+
+    SQLite takes one writer at a time. Here writers wait for their turn in the pool, in order and without a thread;
+    they wait in SQLite itself (`busy_timeout`) only for writers of another process. PostgreSQL takes many, and gets
+    one pool for both.
+
+    A session lasts as long as a method of a repository, never as long as a request: whoever streams for a minute holds
+    no connection in the meantime.
+    """
+
+    def __init__(self, url: str, *, pool: int = 5, patience_s: float = 10.0) -> None:
+        self.url = make_url(url)
+        self.embedded = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"max_overflow": 0, "pool_timeout": patience_s}
+        if not self.embedded:
+            self._reading = self._writing = create_async_engine(self.url, pool_size=pool, pool_pre_ping=True, **options)
+        else:
+            connect: dict[str, Any] = {"timeout": patience_s}
+            self._reading = create_async_engine(self.url, pool_size=pool, connect_args=connect, **options)
+            self._writing = create_async_engine(self.url, pool_size=1, connect_args=connect, **options)
+            for engine, begin in ((self._reading, "BEGIN"), (self._writing, "BEGIN IMMEDIATE")):
+                prepare_sqlite(engine, begin)
+        self._read = async_sessionmaker(self._reading, expire_on_commit=False, autoflush=False)
+        self._write = async_sessionmaker(self._writing, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Lend a session that only reads."""
+        async with self._read() as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """Lend a session whose changes are all there afterwards, on disk, or none."""
+        async with self._write() as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Raise when the database does not answer."""
+        async with self.reading() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._reading.dispose()
+        if self._writing is not self._reading:
+            await self._writing.dispose()
+
+
+def prepare_sqlite(engine: AsyncEngine, begin: str, *, foreign_keys: bool = True) -> None:
+    """Set what SQLite does not do by itself, on every new connection; let transactions begin with `begin`.
+
+    Source: https://docs.sqlalchemy.org/en/21/dialects/sqlite.html, https://www.sqlite.org/wal.html
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # else the driver begins transactions in its own way, late
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+        cursor.execute("PRAGMA synchronous = FULL")  # what was accepted survives a power cut too, not only a kill
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Any) -> None:
+        # A writer that began as a reader and finds another writer there cannot wait: it would fail at once.
+        connection.exec_driver_sql(begin)

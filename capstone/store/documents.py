@@ -1,0 +1,164 @@
+"""Documents, as they are kept: the truth about what a tenant has. The vector index is made from it and can be lost."""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select, update
+
+from capstone.store.database import Database
+from capstone.store.tables import Document, DocumentContent
+
+
+class TooManyDocuments(Exception):
+    """A tenant has as many documents as it may have."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of all tenants. Whatever is asked for somebody is asked with their tenant."""
+
+    database: Database
+
+    async def put(
+        self,
+        tenant: str,
+        name: str,
+        *,
+        content: bytes,
+        media_type: str,
+        digest: str,
+        meta: Mapping[str, str],
+        most: int = 10_000,
+    ) -> tuple[Document, bool]:
+        """Keep a document, in place of the tenant's one of this name. Return it, and whether anything is to be done.
+
+        Raises:
+            TooManyDocuments: it would be more than `most` of this tenant.
+        """
+        now = time.time()
+        async with self.database.writing() as session:
+            found = await session.scalar(select(Document).where(Document.tenant == tenant, Document.name == name))
+            if found and found.digest == digest and found.state in ("queued", "ready"):
+                return found, False
+            if found is None:
+                held = await session.scalar(select(func.count()).where(Document.tenant == tenant))
+                if (held or 0) >= most:
+                    raise TooManyDocuments(tenant)
+                found = Document(
+                    id=f"doc_{secrets.token_urlsafe(16)}",
+                    tenant=tenant,
+                    name=name,
+                    media_type=media_type,
+                    size=len(content),
+                    digest=digest,
+                    meta=dict(meta),
+                    state="queued",
+                    created_at=now,
+                    changed_at=now,
+                )
+                session.add(found)
+                await session.flush()
+                session.add(DocumentContent(document_id=found.id, content=content))
+                return found, True
+            found.media_type, found.size, found.digest, found.meta = media_type, len(content), digest, dict(meta)
+            found.state, found.error, found.changed_at = "queued", "", now
+            await session.merge(DocumentContent(document_id=found.id, content=content))
+            return found, True
+
+    async def find(self, tenant: str, document_id: str) -> Document | None:
+        """Return a document of a tenant; None if there is none, or it is somebody else's, or it is being deleted."""
+        asked = select(Document).where(
+            Document.id == document_id, Document.tenant == tenant, Document.state != "deleting"
+        )
+        async with self.database.reading() as session:
+            return await session.scalar(asked)
+
+    async def of_tenant(self, tenant: str, *, limit: int = 100, after: str = "") -> list[Document]:
+        """Return the documents of a tenant by name, `limit` of those behind the name `after`."""
+        asked = (
+            select(Document)
+            .where(Document.tenant == tenant, Document.state != "deleting", Document.name > after)
+            .order_by(Document.name)
+            .limit(limit)
+        )
+        async with self.database.reading() as session:
+            return list(await session.scalars(asked))
+
+    async def text_of(self, tenant: str, document_id: str) -> str | None:
+        """Return the text of a tenant's document: what citations count characters in."""
+        asked = (
+            select(DocumentContent.text)
+            .join(Document, Document.id == DocumentContent.document_id)
+            .where(Document.id == document_id, Document.tenant == tenant, Document.state != "deleting")
+        )
+        async with self.database.reading() as session:
+            return await session.scalar(asked)
+
+    async def named(self, tenant: str, names: Sequence[str]) -> dict[str, Document]:
+        """Return those of a tenant's documents that have these names, by name, without those that are being deleted."""
+        asked = select(Document).where(
+            Document.tenant == tenant, Document.name.in_(names), Document.state != "deleting"
+        )
+        async with self.database.reading() as session:
+            return {one.name: one for one in await session.scalars(asked)}
+
+    async def doom(self, tenant: str, document_id: str) -> bool:
+        """Hide a tenant's document from everybody; whoever keeps the index takes it out of there and then off here."""
+        asked = (
+            update(Document)
+            .where(Document.id == document_id, Document.tenant == tenant, Document.state != "deleting")
+            .values(state="deleting", changed_at=time.time())
+            .returning(Document.id)
+        )
+        async with self.database.writing() as session:
+            return await session.scalar(asked) is not None
+
+    # What follows is for the one that keeps the index, and knows no tenant.
+
+    async def to_do(self, *, limit: int = 20) -> list[Document]:
+        """Return documents that wait to be put into the index or taken out of it, those that wait longest first."""
+        asked = (
+            select(Document)
+            .where(Document.state.in_(("queued", "deleting")))
+            .order_by(Document.changed_at, Document.id)
+            .limit(limit)
+        )
+        async with self.database.reading() as session:
+            return list(await session.scalars(asked))
+
+    async def all_ready(self) -> list[tuple[str, str, str]]:
+        """Return tenant, name and id of every document that should be in the index."""
+        asked = select(Document.tenant, Document.name, Document.id).where(Document.state == "ready")
+        async with self.database.reading() as session:
+            return [(tenant, name, id_) for tenant, name, id_ in await session.execute(asked)]
+
+    async def content_of(self, document_id: str) -> bytes | None:
+        """Return the bytes of a document."""
+        async with self.database.reading() as session:
+            return await session.scalar(
+                select(DocumentContent.content).where(DocumentContent.document_id == document_id)
+            )
+
+    async def settle(self, document: Document, *, text: str | None = None, chunks: int = 0, error: str = "") -> bool:
+        """Note that a document is in the index, or why it is not; False if it has changed meanwhile."""
+        same = (Document.id == document.id, Document.digest == document.digest, Document.state == "queued")
+        new = {"state": "failed" if error else "ready", "error": error, "chunks": chunks}
+        async with self.database.writing() as session:
+            if await session.scalar(update(Document).where(*same).values(**new).returning(Document.id)) is None:
+                return False
+            content = DocumentContent.document_id == document.id
+            await session.execute(update(DocumentContent).where(content).values(text=text))
+            return True
+
+    async def forget(self, document_id: str) -> None:
+        """Take a doomed document off: bytes, text and all."""
+        async with self.database.writing() as session:
+            await session.execute(delete(Document).where(Document.id == document_id, Document.state == "deleting"))
+
+    async def again(self, document_ids: Sequence[str]) -> None:
+        """Let documents be put into the index anew: it has lost them."""
+        async with self.database.writing() as session:
+            lost = (Document.id.in_(document_ids), Document.state == "ready")
+            await session.execute(update(Document).where(*lost).values(state="queued"))

@@ -1,0 +1,55 @@
+"""Whose jobs there are, and what was answered so far."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from capstone.store.database import Database
+from capstone.store.tables import Job, JobAnswer
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of all tenants."""
+
+    database: Database
+
+    async def note(self, job_id: str, tenant: str, *, principal_id: str, model: str, prompts: int) -> Job:
+        """Keep whose job this is; return what is kept of it, which is older if it was noted before."""
+        async with self.database.writing() as session:
+            if found := await session.get(Job, job_id):
+                return found
+            job = Job(
+                id=job_id,
+                tenant=tenant,
+                principal_id=principal_id,
+                model=model,
+                prompts=prompts,
+                created_at=time.time(),
+            )
+            session.add(job)
+            return job
+
+    async def find(self, tenant: str, job_id: str) -> Job | None:
+        """Return a job of a tenant; None if there is none, or it is somebody else's."""
+        async with self.database.reading() as session:
+            return await session.scalar(select(Job).where(Job.id == job_id, Job.tenant == tenant))
+
+    async def of_tenant(self, tenant: str, *, limit: int = 100) -> list[Job]:
+        """Return the latest jobs of a tenant, the newest first."""
+        asked = select(Job).where(Job.tenant == tenant).order_by(Job.created_at.desc(), Job.id).limit(limit)
+        async with self.database.reading() as session:
+            return list(await session.scalars(asked))
+
+    async def answer(self, job_id: str, place: int, **said: Any) -> None:
+        """Keep the answer to one prompt: `text` and tokens, or `error`."""
+        async with self.database.writing() as session:
+            await session.merge(JobAnswer(job_id=job_id, place=place, **said))
+
+    async def answers(self, job_id: str) -> dict[int, JobAnswer]:
+        """Return the answers that are there, by place."""
+        async with self.database.reading() as session:
+            found = await session.scalars(select(JobAnswer).where(JobAnswer.job_id == job_id))
+            return {one.place: one for one in found}

@@ -1,0 +1,132 @@
+"""The tables. What a row means stands here; who reads and writes it, in the file of its name.
+
+Times are seconds since 1970, texts of any length are `Text`, lists and mappings are JSON: each works on SQLite and on
+PostgreSQL. After a change here: `alembic -c capstone/store/alembic.ini revision --autogenerate -m "what changed"`.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """Every row is a dataclass too. Constraints have names, because only what has a name can be dropped again."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {str: String(200), float: Float(53), dict[str, Any]: JSON(), list[str]: JSON()}  # noqa: RUF012
+
+
+class Key(Base):
+    """What is kept of an API key: enough to check it, not enough to make it."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(repr=False)
+    tenant: Mapped[str] = mapped_column(index=True)
+    principal_id: Mapped[str]
+    scopes: Mapped[list[str]]
+    token_limit: Mapped[int]
+    created_at: Mapped[float]
+    name: Mapped[str] = mapped_column(default="")
+    ends_at: Mapped[float | None] = mapped_column(default=None)
+
+
+class User(Base):
+    """Somebody with a password."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    password_hash: Mapped[str] = mapped_column(repr=False)
+    tenant: Mapped[str]
+    scopes: Mapped[list[str]]
+    token_limit: Mapped[int]
+    created_at: Mapped[float]
+
+
+class UsageRecord(Base):
+    """Tokens that somebody pays for: one row for each call of a model, also when it failed or its reader left."""
+
+    __tablename__ = "usage_records"
+    __table_args__ = (Index("ix_usage_records_tenant_at", "tenant", "at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # made by whoever writes, so that writing twice counts once
+    at: Mapped[float]
+    tenant: Mapped[str]
+    principal_id: Mapped[str] = mapped_column(index=True)
+    request_id: Mapped[str]
+    kind: Mapped[str]  # "chat", "embedding", "rag", "job"
+    provider: Mapped[str]
+    model: Mapped[str]
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)
+    cost_usd: Mapped[float] = mapped_column(default=0.0)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    outcome: Mapped[str] = mapped_column(default="done")  # "done", "left" (the reader did), "failed"
+    estimated: Mapped[bool] = mapped_column(default=False)  # counted by us, because the provider did not say
+
+
+class Document(Base):
+    """What a tenant brought. The name is the tenant's, the id is ours and cannot be guessed."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant: Mapped[str]
+    name: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int]  # bytes, as uploaded
+    digest: Mapped[str]  # of the content and of `meta`: what makes two versions differ
+    meta: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(index=True)  # "queued", "ready", "failed", "deleting"
+    created_at: Mapped[float]
+    changed_at: Mapped[float]
+    error: Mapped[str] = mapped_column(Text, default="")
+    chunks: Mapped[int] = mapped_column(default=0)
+
+
+class DocumentContent(Base):
+    """The bytes of a document and the text found in them: in a table of their own, since lists need neither."""
+
+    __tablename__ = "document_contents"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary, repr=False)
+    text: Mapped[str | None] = mapped_column(Text, default=None, repr=False)
+
+
+class Job(Base):
+    """Whose job this is. How it stands is known by the queue that hands it out, which is lesson 07's."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_tenant_created_at", "tenant", "created_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant: Mapped[str]
+    principal_id: Mapped[str]
+    model: Mapped[str]
+    prompts: Mapped[int]  # how many
+    created_at: Mapped[float]
+
+
+class JobAnswer(Base):
+    """The answer to one prompt of a job, kept as soon as it is there: nobody pays for it twice."""
+
+    __tablename__ = "job_answers"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)  # of the prompt, from 0
+    text: Mapped[str | None] = mapped_column(Text, default=None)  # None: it failed
+    error: Mapped[str] = mapped_column(Text, default="")
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)
