@@ -14,34 +14,37 @@ With `--only` or other users it prints the figures and writes nothing, unless `-
 """
 
 import argparse
-import contextlib
 import datetime
 import json
 import os
-import platform
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from chart import draw
+from harness import (
+    ROOT,
+    cores,
+    free_port,
+    load_average,
+    machine,
+    pinned,
+    say,
+    started,
+    stop,
+    stop_cleanly,
+    uvicorn,
+    versions,
+    write,
+)
 
-ROOT = Path(__file__).resolve().parents[1]
-SERVERS = ROOT / "benchmarks" / "servers"
 COMMAND = "python benchmarks/async_vs_sync.py"
-INSTALL = "pip install -r requirements-bench.lock"
 UPSTREAM_DELAY_S = 0.5
 USERS = [1, 10, 100]
 PACKAGES = ["aiohttp", "django", "fastapi", "flask", "gunicorn", "httpx", "httpx2", "openai", "urllib3", "uvicorn"]
-START_WITHIN_S = 30.0
-ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,6 @@ class Case:
             *("--worker-class", "gthread", "--workers", "1", "--threads", str(self.threads), "--keep-alive", "75"),
             *("--log-level", "warning", "--no-control-socket"),
         ]
-
-
-def uvicorn(app: str, port: int, *more: str) -> list[str]:
-    """Return the command that serves an ASGI app on a port."""
-    return [
-        *(sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port)),
-        *("--loop", "uvloop", "--http", "httptools", "--timeout-keep-alive", "75"),
-        *("--no-access-log", "--log-level", "warning", *more),
-    ]
 
 
 FASTAPI_SHARED = "fastapi_app:shared_client"
@@ -104,8 +98,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="CASE", choices=[case.id for case in CASES], help="%(choices)s")
     parser.add_argument("--out", type=Path, help="a folder for the JSON and the chart, in place of the repository's")
     options = parser.parse_args()
-    for one in ENDINGS:
-        signal.signal(one, leave)
+    stop_cleanly()
     cases = [case for case in CASES if not options.only or case.id in options.only]
     whole = cases == CASES and options.users == USERS
     try:
@@ -123,29 +116,10 @@ def main() -> None:
         print(text, end="")
 
 
-def leave(_number: int, _frame: FrameType | None) -> None:
-    """Unwind, so that everything that was started is stopped; a second Ctrl-C does not disturb that."""
-    for one in ENDINGS:
-        signal.signal(one, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def write(file: Path, text: str) -> None:
-    """Write a file, and its folder where it is missing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8", newline="\n")
-    say(f"wrote {file}")
-
-
-def say(words: str) -> None:
-    """Tell the person who waits, and keep stdout for the result."""
-    print(words, file=sys.stderr, flush=True)
-
-
 def run(cases: list[Case], options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of every case, with the machine and the day that they were taken on."""
     server_core, other_core = cores()
-    packages = versions()
+    packages = versions(PACKAGES)
     measured: list[dict[str, Any]] = []
     load_before = load_average()
     began = time.monotonic()
@@ -167,11 +141,7 @@ def run(cases: list[Case], options: argparse.Namespace) -> dict[str, Any]:
         "command": COMMAND,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": {
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "pinned": server_core is not None,
-            "system": platform.system(),
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
+            **machine(),
             "load_average_before": load_before,
             "load_average_after": load_average(),
         },
@@ -181,14 +151,6 @@ def run(cases: list[Case], options: argparse.Namespace) -> dict[str, Any]:
         "took_s": round(time.monotonic() - began),
         "cases": measured,
     }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what is compared, or leave with the command that installs it."""
-    try:
-        return {name: version(name) for name in PACKAGES}
-    except PackageNotFoundError as error:
-        sys.exit(f"{error.name} is not installed: {INSTALL}")
 
 
 def in_words(figures: dict[str, Any]) -> str:
@@ -218,75 +180,6 @@ def load(port: int, users: int, group: int, options: argparse.Namespace, core: i
     if process.returncode:
         sys.exit(f"The load generator failed with status {process.returncode}: {' '.join(command)}")
     return json.loads(printed)
-
-
-@contextlib.contextmanager
-def started(command: list[str], port: int, environment: dict[str, str], core: int | None) -> Iterator[int]:
-    """Start a server in a process group of its own, wait until it listens, yield the group, stop it."""
-    with pinned(core):
-        process = subprocess.Popen(command, cwd=SERVERS, env=environment, start_new_session=True)
-    try:
-        wait_until_it_listens(process, port, command)
-        yield process.pid  # the leader's id is the group's
-    finally:
-        stop(process)
-
-
-def stop(process: "subprocess.Popen[Any]") -> None:
-    """End a process, and then whatever is left of the group that it leads."""
-    if process.poll() is None:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=1)  # a server that waits for open requests need not be waited for
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def wait_until_it_listens(process: "subprocess.Popen[Any]", port: int, command: list[str]) -> None:
-    """Return when something accepts connections on the port."""
-    deadline = time.monotonic() + START_WITHIN_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    sys.exit(f"No server within {START_WITHIN_S:.0f} s from: {' '.join(command)}\nInstalled? {INSTALL}")
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def cores() -> tuple[int | None, int | None]:
-    """Return a core for the server and another for the rest, or nothing where there is no choice."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None, None
-    allowed = sorted(os.sched_getaffinity(0))
-    return (allowed[0], allowed[1]) if len(allowed) > 1 else (None, None)
-
-
-@contextlib.contextmanager
-def pinned(core: int | None) -> Iterator[None]:
-    """Stay on a core, so that a process started meanwhile inherits it from its first thread on."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def load_average() -> list[float]:
-    """Return how many processes wanted a core, on average over 1, 5 and 15 minutes."""
-    return [round(one, 2) for one in os.getloadavg()]
 
 
 if __name__ == "__main__":
