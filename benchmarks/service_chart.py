@@ -26,9 +26,9 @@ ROWS: list[tuple[str, Callable[[Figures], str], str]] = [
     ("memory for each stream", lambda f: f"{f['streams_500']['kb_per_stream']:.0f} KB", "at most 70 KB"),
     ("1,000 streams, delivered", lambda f: percent(f["streams_1000"]["delivered"]), "at least 80 %"),
     ("memory that a request leaves behind", lambda f: f"{f['memory']['bytes_per_request']:.1f} B", "less than 10 B"),
-    ("caller left while an answer was awaited: noticed", lambda f: list(f["cancel"].values())[0], "5 of 5"),
-    ("before the first token", lambda f: list(f["cancel"].values())[1], "5 of 5"),
-    ("in the middle of a stream", lambda f: list(f["cancel"].values())[2], "5 of 5"),
+    ("caller left while an answer was awaited: noticed", lambda f: f["cancel"]["whole_answer"], "5 of 5"),
+    ("before the first token", lambda f: f["cancel"]["first_token"], "5 of 5"),
+    ("in the middle of a stream", lambda f: f["cancel"]["mid_stream"], "5 of 5"),
 ]
 
 

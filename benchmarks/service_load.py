@@ -211,9 +211,9 @@ async def memory(options: argparse.Namespace) -> dict[str, Any]:
 async def cancel(options: argparse.Namespace) -> dict[str, Any]:
     """Leave at three moments; return how often the provider noticed within two seconds."""
     moments: dict[str, tuple[dict[str, Any], Callable[[aiohttp.ClientResponse], Awaitable[Any]] | None]] = {
-        "while a whole answer is awaited": (body("delay=20"), None),
-        "before the first token": (body("delay=20 tokens=5", stream=True), None),
-        "in the middle of a stream": (
+        "whole_answer": (body("delay=20"), None),
+        "first_token": (body("delay=20 tokens=5", stream=True), None),
+        "mid_stream": (
             body("tokens=2000 cadence=0.05", stream=True),
             lambda response: response.content.readany(),
         ),
