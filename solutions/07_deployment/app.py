@@ -153,7 +153,7 @@ def probes(readiness: Readiness, drain: Drain) -> APIRouter:
     #
     # @router.get("/live")
     # @router.get("/ready")
-    # def todo() -> None:
+    # async def todo() -> None:
     #     raise NotImplementedError("TODO 07.1")
     #
     # <<< solution

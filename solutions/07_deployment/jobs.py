@@ -42,11 +42,10 @@ class Jobs(Protocol):
         ...
 
 
-MOST_TRIES = 3
-
-
 class SQLiteJobs:
     """Jobs in a table, which outlives every process. For one machine; for more, the same SQL on a server."""
+
+    most_tries = 3  # a job whose workers have died as often as this is given up
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         self.lock, self.db = threading.Lock(), sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -82,12 +81,11 @@ class SQLiteJobs:
 
     def claim(self, now: float, *, lease_s: float = 60) -> Job | None:
         """Take the next job to do, for `lease_s` seconds; None if there is none."""
-        # TODO 07.8: the oldest that waits, or whose worker has not finished within its lease; not more often than
-        # MOST_TRIES times.
+        # TODO 07.8: the oldest that waits, or whose lease has run out; after `most_tries` leases it is `failed`.
         # >>> solution
-        # A lease that has run out is a worker that died. A job that kills every worker must not get every worker.
+        # A lease that has run out is a worker that died, and a job may be what killed it.
         sql = "UPDATE jobs SET state = 'failed' WHERE state = 'running' AND lease_until <= ? AND tries >= ?"
-        self.run(sql, now, MOST_TRIES)
+        self.run(sql, now, self.most_tries)
         sql = (
             "UPDATE jobs SET state = 'running', tries = tries + 1, lease_until = ? WHERE id = (SELECT id FROM jobs"
             " WHERE state = 'queued' OR state = 'running' AND lease_until <= ? ORDER BY rowid LIMIT 1) RETURNING *"
@@ -116,11 +114,8 @@ def work_once(jobs: SQLiteJobs, work: Callable[[Job], str]) -> bool:
     return True
 
 
-LONGEST_JOB_S = 600  # Given: no job takes longer
-
-
-def create_celery(broker_url: str, jobs: SQLiteJobs, work: Callable[[Job], str]) -> Any:
-    """Make a Celery application whose task `run_job` takes the id of a job and does that job."""
+def create_celery(broker_url: str, jobs: SQLiteJobs, work: Callable[[Job], str], *, longest_job_s: float = 600) -> Any:
+    """Make a Celery application whose task `run_job` takes the id of a job, does it, and keeps its result in `jobs`."""
     from celery import Celery
 
     # TODO 07.8: a job goes back to the queue when its worker dies, and is done once in effect.
@@ -130,7 +125,7 @@ def create_celery(broker_url: str, jobs: SQLiteJobs, work: Callable[[Job], str])
         task_acks_late=True,  # as it comes, Celery takes a message off the queue before the work is begun
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
-        broker_transport_options={"visibility_timeout": 2 * LONGEST_JOB_S},
+        broker_transport_options={"visibility_timeout": 2 * longest_job_s},
     )
 
     @celery.task(name="run_job")
@@ -201,7 +196,7 @@ def jobs_router(jobs: Jobs) -> APIRouter:
     #
     # @router.post("")
     # @router.get("/{id}")
-    # def todo() -> None:
+    # async def todo() -> None:
     #     raise NotImplementedError("TODO 07.7")
     #
     # <<< solution
