@@ -6,6 +6,7 @@ a temporary folder with `--coach-records`, and this plugin writes a signed recor
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import os
 import re
@@ -52,13 +53,27 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the part that keeps what a run found."""
-    asked = [Path(arg.split("::")[0]) for arg in config.args]
-    if any((path / "lesson.toml").is_file() or path.name == "lessons" for path in asked):
+    if any(map(names_lessons, config.args)):
         config.option.no_header = True  # a learner needs neither our versions nor our plugins
+        # Nearly all that a short run makes stays to its end: to look for garbage in it cost a fifth of the run.
+        config.add_cleanup(partial(gc.set_threshold, *gc.get_threshold()))
+        gc.set_threshold(100_000, 10, 10)
     # looptime asks for the event loop before every test; with none ever set, Python 3.11 would make one and leak it.
     asyncio.set_event_loop(None)
     records = config.getoption("--coach-records")
     config.pluginmanager.register(Grader(config, seal.Writer(records) if records is not None else None), "coach-grader")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look for garbage only in what the tests make, not in the modules that were imported."""
+    if any(map(names_lessons, session.config.args)):
+        gc.freeze()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave what there is to the end of the process: pytest and Python would look through all of it once more."""
+    if any(map(names_lessons, config.args)):
+        gc.freeze()
 
 
 class BrokenLesson(pytest.File):
@@ -346,6 +361,12 @@ def _readable(folder: Path) -> bool:
 def _markup(style: str) -> dict[str, bool]:
     name = {"title": "bold", "dim": "light"}.get(style) or STATE_COLORS.get(style)
     return {name: True} if name else {}
+
+
+def names_lessons(argument: str) -> bool:
+    """Tell whether an argument of pytest stands for one lesson or for all."""
+    path = Path(argument.partition("::")[0])
+    return path.name == "lessons" or any((folder / "lesson.toml").is_file() for folder in (path, path.parent))
 
 
 def is_suite(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """What `pytest lessons/03` promises, one test a promise, on a tiny course."""
 
+import gc
 import json
 import re
 import textwrap
@@ -332,3 +333,11 @@ def test_a_task_that_refuses_to_be_cancelled_costs_its_own_test(
     assert int(result.ret) == 1
     assert states(text) == {"03.1": "done", "03.2": "not yet", "03.3": "done"}
     assert "still running after 0.5 s" in " ".join(text.split())
+
+
+def test_what_a_run_changes_in_the_garbage_collector_ends_with_it(pytester: pytest.Pytester, tiny: TinyCourse) -> None:
+    tiny.solve(1, 2, 3)
+    before = gc.get_threshold()
+    run(pytester, "lessons/03")
+    assert gc.isenabled()
+    assert gc.get_threshold() == before
