@@ -84,8 +84,10 @@ def bare_suite(lesson: Lesson) -> str:
     source = lesson.suite.read_text(encoding="utf-8")
     suite = ast.parse(source)
     imports: list[str] = []
-    answer = ast.parse((lesson.solution / "app.py").read_text(encoding="utf-8"))
-    for node in [*ast.walk(suite), *ast.walk(answer)]:  # those inside functions too: running the tests imports them
+    answer = [ast.parse(file.read_text(encoding="utf-8")) for file in sorted(lesson.solution.glob("*.py"))]
+    for node in (
+        node for tree in [suite, *answer] for node in ast.walk(tree)
+    ):  # those inside functions too: tests run them
         relative = isinstance(node, ast.ImportFrom) and node.level > 0
         if isinstance(node, ast.Import | ast.ImportFrom) and not relative:
             imports.append(ast.unparse(node))
