@@ -1116,14 +1116,18 @@ def served(app: ASGIApp) -> Iterator[tuple[int, list[BaseException]]]:
             raise
 
     class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
+        async def main_loop(self) -> None:
+            loop, over = asyncio.get_running_loop(), asyncio.Event()
+            self.end = lambda: loop.call_soon_threadsafe(over.set)
             ready.set()
+            await over.wait()  # uvicorn's own looks only ten times a second whether it should end
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            for server in self.servers:  # uvicorn's own waits a tenth of a second for connections; all are closed
+                server.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            noted, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, timeout_graceful_shutdown=1
-        )
+        config = uvicorn.Config(noted, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None)
         server = Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -1131,7 +1135,7 @@ def served(app: ASGIApp) -> Iterator[tuple[int, list[BaseException]]]:
             assert ready.wait(10), "uvicorn did not start"
             yield listener.getsockname()[1], errors
         finally:
-            server.should_exit = server.force_exit = True
+            server.end()
             thread.join(10)
 
 
@@ -1674,30 +1678,60 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def javascript(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
-    """Run static/reader.js in node once, on every scenario; give what was seen in one."""
-    node, reader = shutil.which("node"), Path(__file__).parent / "static" / "reader.js"
-    folder = tmp_path_factory.mktemp("reader")
-    printed, seen = "", dict[str, dict[str, Any]]()
-    if node and reader.is_file():
+class NodeRun:
+    """static/reader.js in node, once and on every scenario, beside the tests that do not look at it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.node, self.reader = shutil.which("node"), Path(__file__).parent / "static" / "reader.js"
+        self.printed, self.seen = "", dict[str, dict[str, Any]]()
+        self._folder = folder
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        if not self.node or not self.reader.is_file():
+            return
         scenarios = [
             {"id": id, "status": 200}
             | scenario
             | {"chunks": [base64.b64encode(one).decode() for one in scenario["chunks"]]}
             for id, scenario in SCENARIOS.items()
         ]
-        (folder / "scenarios.json").write_text(json.dumps(scenarios), encoding="utf-8")
-        (folder / "harness.mjs").write_text(HARNESS, encoding="utf-8")
-        shutil.copy(reader, folder / "reader.mjs")
+        (self._folder / "scenarios.json").write_text(json.dumps(scenarios), encoding="utf-8")
+        (self._folder / "harness.mjs").write_text(HARNESS, encoding="utf-8")
+        shutil.copy(self.reader, self._folder / "reader.mjs")
         try:
-            run = subprocess.run([node, "harness.mjs"], cwd=folder, capture_output=True, timeout=10, check=False)
-            printed = run.stderr.decode(errors="replace")
+            run = subprocess.run(
+                [self.node, "harness.mjs"], cwd=self._folder, capture_output=True, timeout=10, check=False
+            )
+            self.printed = run.stderr.decode(errors="replace")
         except subprocess.TimeoutExpired:
-            printed = "it was stopped: a loop in it never ends"
+            self.printed = "it was stopped: a loop in it never ends"
         with suppress(FileNotFoundError):
-            lines = (folder / "seen.jsonl").read_text(encoding="utf-8").strip("\n").split("\n")
-            seen = {one["id"]: one for one in map(json.loads, lines)}
+            lines = (self._folder / "seen.jsonl").read_text(encoding="utf-8").strip("\n").split("\n")
+            self.seen = {one["id"]: one for one in map(json.loads, lines)}
+
+    def wait(self) -> None:
+        """Wait until node is done or was stopped."""
+        self._thread.join()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def node_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeRun | None]:
+    """Start node before the first test, if any test will ask for it."""
+    if not any("javascript" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
+    run = NodeRun(tmp_path_factory.mktemp("reader"))
+    yield run
+    run.wait()
+
+
+@pytest.fixture
+def javascript(node_run: NodeRun) -> Callable[[str], dict[str, Any]]:
+    """Give what was seen in one scenario."""
+    node_run.wait()
+    node, reader, printed, seen = node_run.node, node_run.reader, node_run.printed, node_run.seen
 
     def look(id: str) -> dict[str, Any]:
         assert node, "This test runs static/reader.js in Node.js, and there is no `node`: install Node.js 20 or newer."
