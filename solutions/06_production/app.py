@@ -116,7 +116,7 @@ class RateLimiter:
                 async with asyncio.timeout(self.patience_s):
                     asked = (f"limit:{caller}", self.limit, self.window_s, uuid.uuid4().hex)
                     counted, age_s = await self.redis.eval(COUNT, 1, *asked)
-                self.away = False
+                self.away, self.ask_at = False, 0.0
                 return Verdict(counted < self.limit, max(self.limit - counted - 1, 0), self.window_s - float(age_s))
             except (RedisError, OSError, TimeoutError) as error:
                 if not self.away:
