@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from capstone.store.database import Database
 from capstone.store.tables import Job, JobAnswer
@@ -53,3 +53,8 @@ class Jobs:
         async with self.database.reading() as session:
             found = await session.scalars(select(JobAnswer).where(JobAnswer.job_id == job_id))
             return {one.place: one for one in found}
+
+    async def count_answers(self, job_id: str) -> int:
+        """Return how many answers are there."""
+        async with self.database.reading() as session:
+            return await session.scalar(select(func.count()).where(JobAnswer.job_id == job_id)) or 0

@@ -1,0 +1,96 @@
+"""What goes on beside the requests: the index is kept, jobs are done, the first documents arrive."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+
+from capstone.parts import ROOT, auth, calls, deployment
+from capstone.parts import rag as part
+from capstone.services.chat import ChatService
+from capstone.services.documents import Shelf
+from capstone.services.door import Door
+from capstone.services.embedding import embedding_folder, embedding_provider, open_embed
+from capstone.services.jobs import JobService
+from capstone.services.rag import Rag
+from capstone.services.turns import take_turn
+from capstone.settings import Settings
+from capstone.store import Store
+
+log = logging.getLogger("capstone.work")
+DEMO = "demo"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What `/rag` and `/jobs` ask."""
+
+    settings: Settings
+    store: Store
+    shelf: Shelf
+    rag: Rag
+    jobs: JobService
+
+
+@asynccontextmanager
+async def open_work(settings: Settings, store: Store, chat: ChatService) -> AsyncIterator[Work]:
+    """Hold open what documents and jobs need, and let it work. Nothing here is waited for by the start."""
+    provider, model = embedding_provider(settings, chat.providers)
+    default = chat.providers.default_model
+    async with open_embed(part, provider, model) as embed, httpx.AsyncClient(transport=Door(chat)) as http:
+        shelf = Shelf(part, store.documents, settings.data / "index" / embedding_folder(provider, model), embed)
+        await shelf.open()
+        queue = await asyncio.to_thread(deployment.SQLiteJobs, settings.data / "jobs.db")
+        jobs = JobService(
+            queue,
+            deployment.KeyReused,
+            calls,
+            store.jobs,
+            chat,
+            auth.Principal,
+            default,
+            at_once=settings.jobs_at_once,
+            calls_at_once=settings.job_calls,
+        )
+        behind = asyncio.create_task(_work(settings, shelf, jobs), name="background work")
+        try:
+            yield Work(settings, store, shelf, Rag(part, shelf, http, default, settings.rag_floor), jobs)
+        finally:
+            behind.cancel()
+            with suppress(asyncio.CancelledError):
+                await behind
+
+
+async def _work(settings: Settings, shelf: Shelf, jobs: JobService) -> None:
+    """Do what one process may do, whenever it is this one's turn; whatever goes wrong, try again."""
+    wait_s = 1.0
+    while True:
+        try:
+            async with take_turn(settings.data / "turn") as number, asyncio.TaskGroup() as group:
+                group.create_task(shelf.keep())
+                group.create_task(jobs.work(number))
+                if settings.is_demo and settings.corpus:
+                    group.create_task(bring(shelf, ROOT / settings.corpus, settings.data / "corpus.there"))
+        except Exception:
+            log.exception("background work failed and begins anew in %.0f s", wait_s)
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, 60)
+
+
+async def bring(shelf: Shelf, corpus: Path, done: Path) -> None:
+    """Give the tenant `demo` the bundled texts, once: one that is deleted does not come back."""
+    if await asyncio.to_thread(done.exists):
+        return
+    for page in sorted(await asyncio.to_thread(lambda: list(corpus.glob("*.md")))):
+        await shelf.accept(DEMO, page.name, await asyncio.to_thread(page.read_bytes), {})
+    await asyncio.to_thread(done.touch)
+
+
+def work_of(request: Any) -> Work:
+    """Find what the lifespan opened."""
+    return request.state.work
