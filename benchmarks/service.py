@@ -64,7 +64,11 @@ class Case:
         return uvicorn(self.app, port, *self.options)
 
 
-CAPSTONE = {"CAPSTONE_PARTS": "reference", "CAPSTONE_RATE_LIMIT_PER_MINUTE": "100000000"}
+CAPSTONE = {
+    "CAPSTONE_PARTS": "reference",
+    "CAPSTONE_REQUESTS_PER_MINUTE": "1000000000",
+    "CAPSTONE_TOKENS_PER_DAY": "1000000000000",
+}
 CASES = [
     Case("floor", "bare ASGI and aiohttp, nothing else", "pass_through:app", deep=True),
     Case(
@@ -121,7 +125,7 @@ def run(cases: list[Case], options: argparse.Namespace) -> dict[str, Any]:
         bench = Bench(f"http://127.0.0.1:{upstream}", other_core, seconds)
         for case in cases:
             with tempfile.TemporaryDirectory() as data:
-                settings = {**environment, "CAPSTONE_DATA_DIR": data, **case.environment}
+                settings = {**environment, "CAPSTONE_DATA": data, **case.environment}
 
                 @contextmanager
                 def server(case: Case = case, settings: Mapping[str, str] = settings) -> Iterator[tuple[str, int]]:
