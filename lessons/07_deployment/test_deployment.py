@@ -6,7 +6,6 @@ Nothing here waits by the clock: time is virtual, and what happens at the same m
 import asyncio
 import base64
 import gc
-import http.server
 import json
 import logging
 import math
@@ -14,6 +13,7 @@ import random
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -115,8 +115,7 @@ async def test_alive_while_every_thread_is_busy() -> None:
 
     assert status == 200, (
         "All 40 threads are busy, and GET /health/live does not answer: it waits for a thread, and is restarted under "
-        "load. "
-        "A plain `def` route runs in a thread; `async def` does not."
+        "load. A plain `def` route runs in a thread; `async def` does not."
         if status is None
         else f"GET /health/live answered {status}"
     )
@@ -171,8 +170,8 @@ async def test_ready_never_asks_the_provider(how: str) -> None:
 
     assert provider.pings == 0, (
         "GET /health/ready asked the provider, a remote part. Every replica asks it every few seconds, pays, is "
-        "rate-limited, "
-        "and when it is down all of them leave the load balancer at once: nobody is left to say 503 politely."
+        "rate-limited, and when it is down all of them leave the load balancer at once: nobody is left to say 503 "
+        "politely."
     )
     assert (status, text_of(body.get("parts"))) == (200, '{"database": "ok"}'), (
         f"the provider is {how}, and GET /health/ready answered {status} {body}"
@@ -386,13 +385,13 @@ async def test_who_finishes_in_time_notices_nothing() -> None:
 async def test_a_stream_that_is_cut_says_so() -> None:
     """A stream that just stops looks like an answer that is whole; the reader shows half of it as the truth."""
     service = Service()
-    exchange = service.request(stream(60))
+    exchange = service.request(stream(600))
     service.stop()
     await ended(exchange)
 
     at, end = exchange.messages[-1]
     assert exchange.work_ended == 25, (
-        f"deadline_s=25, and the application was ended {exchange.work_ended} s after the signal"
+        f"deadline_s=25, and the application was ended {exchange.work_ended:g} s after the signal"
     )
     assert is_error_event(end.get("body", b"")), (
         f"the last thing that the reader got was {end.get('body', b'')[-160:]!r}, at {at - service.began:g} s. "
@@ -419,7 +418,7 @@ async def test_who_has_nothing_yet_is_sent_away_politely() -> None:
     service = Service()
 
     async def thinks(send: Any) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
         await send(head("application/json"))
 
     exchange = service.request(thinks)
@@ -442,14 +441,14 @@ async def test_who_has_nothing_yet_is_sent_away_politely() -> None:
 async def test_no_event_is_written_into_something_else(media_type: str) -> None:
     """An error event at the end of a PDF is a broken PDF that says it is complete."""
     service = Service()
-    exchange = service.request(stream(60, media_type))
+    exchange = service.request(stream(600, media_type))
     service.stop()
     await ended(exchange)
 
     assert b"event: error" not in exchange.body, f"the response was {media_type!r}, and an event was written into it"
     starts = sum(message["type"] == "http.response.start" for _, message in exchange.messages)
     assert starts == 1, f"{starts} responses were begun for one request"
-    assert exchange.work_ended == 25, f"the application was ended {exchange.work_ended} s after the signal, not 25"
+    assert exchange.work_ended == 25, f"the application was ended {exchange.work_ended:g} s after the signal, not 25"
 
 
 @pytest.mark.task(2)
@@ -474,7 +473,7 @@ async def test_behind_the_end_nothing_is_sent() -> None:
 async def test_whoever_else_cancels_is_obeyed() -> None:
     """The server's own deadline cancels too, and then nobody reads: swallow it, and the process hangs."""
     service = Service()
-    exchange = service.request(stream(60))
+    exchange = service.request(stream(600))
     await asyncio.sleep(3)
     exchange.task.cancel()
     await asyncio.wait({exchange.task}, timeout=120)
@@ -520,32 +519,32 @@ async def test_errors_and_other_scopes_pass_through() -> None:
 
 # 07.3
 
-BUSY = {"requests_per_s": 10, "first_token_s": 1, "tokens": 380, "tokens_per_s": 20}
+BUSY = {"requests_per_s": 10, "first_token_s": 5, "tokens": 300, "tokens_per_s": 20}
 
 
-def simulate(places: float, *, seed: int = 7, arrivals: int = 6_000) -> tuple[float, float]:
+def simulate(places: float, *, seed: int = 9, arrivals: int = 6_000) -> tuple[float, float]:
     """Requests come when they like, 10 a second, and take 20 s on average.
 
     Returns:
-        How many are open at an average moment, and the share that finds no place.
+        How many are open at an average moment, and the share that finds no place; the first minute aside.
     """
-    random_ = random.Random(seed)
+    dice = random.Random(seed)
     clock = area = 0.0
-    refused, open_until = 0, list[float]()
+    refused = counted = 0
+    ends: list[float] = []  # of the streams that are open
     for _ in range(arrivals):
-        step = random_.expovariate(10)
-        while open_until and open_until[0] <= clock + step:
-            end = heappop(open_until)
-            area += (len(open_until) + 1) * (end - clock)
-            step -= end - clock
-            clock = end
-        area += len(open_until) * step
-        clock += step
-        if len(open_until) >= places:
-            refused += 1
+        comes = clock + dice.expovariate(10)
+        while ends and ends[0] <= comes:
+            area += len(ends) * (ends[0] - clock) if clock > 60 else 0
+            clock = heappop(ends)
+        area += len(ends) * (comes - clock) if clock > 60 else 0
+        clock = comes
+        counted += clock > 60
+        if len(ends) < places:
+            heappush(ends, clock + 5 + dice.expovariate(1 / 15))
         else:
-            heappush(open_until, clock + 1 + random_.expovariate(20 / 380))
-    return area / clock, refused / arrivals
+            refused += clock > 60
+    return area / (clock - 60), refused / counted
 
 
 def planned(load: dict[str, float], **machine: float) -> Any:
@@ -561,11 +560,9 @@ def test_the_streams_that_are_open_are_those_of_a_simulation() -> None:
 
     off = abs(plan.open_streams - seen) / seen
     assert type(plan.open_streams) in (int, float) and off < 0.05, (
-        f"10 requests a second, each 1 s to the first token and then 380 tokens at 20 a second: {plan.open_streams:g} "
-        "open "
-        f"streams were computed, and in the simulation {seen:.0f} are open. 190 leaves out the wait for the first "
-        "token; "
-        "10 is the rate alone."
+        f"10 requests a second, each 5 s to the first token and then 300 tokens at 20 a second: {plan.open_streams:g} "
+        f"open streams were computed, and in the simulation {seen:.0f} are open. 150 leaves out the wait for the first "
+        "token; 10 is the rate alone."
     )
 
 
@@ -589,14 +586,14 @@ def test_room_for_the_peak_refuses_hardly_anybody() -> None:
 @pytest.mark.parametrize(
     ("machine", "workers", "streams"),
     [
-        ({"cores": 4, "memory_mb": 2_048}, 4, 800),
-        ({"cores": 2, "memory_mb": 2_048}, 2, 800),
-        ({"cores": 4, "memory_mb": 512}, 2, 800),
+        ({"cores": 4, "memory_mb": 2_048}, 4, 1014),
+        ({"cores": 2, "memory_mb": 2_048}, 2, 1014),
+        ({"cores": 4, "memory_mb": 512}, 2, 1014),
         ({"cores": 4, "memory_mb": 512, "stream_kb": 200}, 2, 542),
-        ({"cores": 16, "memory_mb": 1_000}, 5, 800),
-        ({"cores": 4, "memory_mb": 2_048, "event_us": 400}, 4, 92),
+        ({"cores": 16, "memory_mb": 1_000}, 5, 1014),
+        ({"cores": 4, "memory_mb": 2_048, "event_us": 400}, 4, 116),
         ({"cores": 1, "memory_mb": 256, "stream_kb": 1_024}, 1, 106),
-        ({"cores": 4, "memory_mb": 210}, 1, 800),
+        ({"cores": 4, "memory_mb": 210}, 1, 1014),
     ],
     ids=["cpu", "cores", "memory", "memory-of-streams", "many-cores", "slow-events", "large-streams", "one-worker"],
 )
@@ -614,7 +611,7 @@ def test_workers_are_limited_by_what_is_scarce(machine: dict[str, float], worker
 @pytest.mark.task(3)
 def test_containers_carry_the_peak() -> None:
     """One container fewer than needed is found out on the best day of the year."""
-    for rate, containers in ((10, 1), (160, 2), (500, 4), (0.01, 1)):
+    for rate, containers in ((10, 1), (200, 2), (500, 3), (600, 4), (0.01, 1)):
         plan = planned({**BUSY, "requests_per_s": rate})
         carries = plan.containers * plan.workers * plan.streams_per_worker
         assert carries >= plan.peak_streams, f"{plan} carries {carries} streams, less than its peak"
@@ -774,8 +771,7 @@ def test_the_base_is_pinned() -> None:
         exact = re.search(r"\d+\.\d+\.\d+", tag) and (not base.startswith("python") or re.search(r"-[a-z]{5,}$", tag))
         assert "@sha256:" in base or exact, (
             f"FROM {base}: that name moves. `python:3.13.9-slim-trixie` says which Python and which Debian, and a "
-            "digest says all; "
-            "with less, what you tested is not what is built next week."
+            "digest says all; with less, what you tested is not what is built next week."
         )
 
 
@@ -828,8 +824,7 @@ def test_the_health_check_works_with_what_is_in_the_image() -> None:
         )
         assert not used or installed, (
             f"HEALTHCHECK runs {program}, which a slim image does not have: `{program}: not found`, unhealthy for "
-            "ever. "
-            "python is there."
+            "ever. python is there."
         )
     with serving() as (port, status):
         seen = {}
@@ -845,23 +840,26 @@ def test_the_health_check_works_with_what_is_in_the_image() -> None:
 def serving() -> Iterator[tuple[int, list[int]]]:
     """A service on localhost whose probes answer the status in the list."""
     status = [200]
+    listener = socket.create_server(("127.0.0.1", 0))
 
-    class Probed(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status[0] if self.path in ("/health/live", "/health/ready") else 404)
-            self.send_header("content-length", "0")
-            self.end_headers()
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = listener.accept()
+                with caller, caller.makefile("rb") as lines:
+                    asked = next(lines, b"").split(b" ")[1:2]
+                    code = status[0] if asked in ([b"/health/live"], [b"/health/ready"]) else 404
+                    caller.sendall(b"HTTP/1.1 %d Said\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % code)
 
-        do_HEAD = do_GET
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Probed) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.001,), daemon=True)
-        thread.start()
-        yield server.server_port, status
-        server.shutdown()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], status
+    finally:
+        with suppress(OSError):  # where a listener has nothing to shut down
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(PATIENCE_S)
 
 
 def run_check(check: Line, port: int) -> int:
@@ -1071,8 +1069,7 @@ def test_who_needs_redis_waits_until_it_is_healthy(name: str) -> None:
     waits = (service(name).get("depends_on") or {}).get("redis", {})
     assert waits.get("condition") == "service_healthy", (
         f"{name} waits for redis with {waits.get('condition', 'nothing')!r}. `service_started` means that the process "
-        "exists: "
-        "while Redis reads its file, the first jobs fail."
+        "exists: while Redis reads its file, the first jobs fail."
     )
     assert service("redis").get("healthcheck", {}).get("test"), "redis has no health check, so it is never healthy"
 
@@ -1251,8 +1248,10 @@ class Resource:
     async def lifespan(self, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         """Open, and close."""
         self.log.append("opened")
-        yield {"model": "mock-large"}
-        self.log.append("closed")
+        try:
+            yield {"model": "mock-large"}
+        finally:
+            self.log.append("closed")
 
     def app(self) -> FastAPI:
         """A service that needs it."""
@@ -1326,8 +1325,7 @@ def test_the_lifespan_is_opened_once_for_all_events() -> None:
     )
     assert log == ["opened", "served", "served", "served"], (
         f"over three events this happened: {', '.join(log)}. The lifespan is opened once for the process and stays "
-        "open; "
-        "what is closed by itself was held by nobody."
+        "open; what is closed by itself was held by nobody."
     )
 
 
@@ -1385,8 +1383,7 @@ def test_a_stream_is_refused_where_it_would_be_held_back() -> None:
 
     assert reply.get("statusCode") == 501, (
         f"a stream was asked for through API Gateway, and the answer was {reply.get('statusCode')}. 200 means that it "
-        "was "
-        "collected and sent as one: say 501 before the model is asked."
+        "was collected and sent as one: say 501 before the model is asked."
     )
     assert before == 0, "the model was asked, and paid, for a stream that is refused"
     assert (plain.get("statusCode"), plain.get("body")) == (200, '{"text":"42"}'), f"without a stream: {plain}"
@@ -1639,8 +1636,8 @@ def test_a_job_whose_worker_died_is_lent_again(tmp_path: Path) -> None:
     seen = [name(jobs.claim(when, lease_s=60)) for when in (101.0, 159.0, 160.0, 161.0)]
 
     assert seen[2:] == ["a", None], (
-        f"a worker took the job at 100 for 60 s and died; at 160 and 161 others got {seen[2:]}, not ['a', None]. "
-        "The job is lost with its worker."
+        f"a worker took the job at 100 for 60 s and died; at 160 and 161 others got {seen[2:]}, not ['a', None]. The "
+        "job is lost with its worker."
         if seen[2] is None
         else f"the job was lent twice at the same time: {seen}"
     )
@@ -1739,8 +1736,7 @@ def test_celery_waits_longer_than_the_longest_job() -> None:
         )
     assert celery.conf.worker_prefetch_multiplier == 1, (
         f"worker_prefetch_multiplier is {celery.conf.worker_prefetch_multiplier}: a worker keeps that many jobs for "
-        "itself, "
-        "unseen by idle ones, and the visibility timeout runs while they wait."
+        "itself, unseen by idle ones, and the visibility timeout runs while they wait."
     )
 
 
@@ -1749,7 +1745,7 @@ def test_a_message_that_comes_twice_is_one_job() -> None:
     """Every queue delivers at least once. Exactly once is what you make of it."""
     celery, jobs, worked = celery_of()
     for _ in range(2):
-        celery.tasks["run_job"].apply(["a"], throw=True)
+        celery.tasks["run_job"]("a")
 
     kept = jobs.status("a")
     assert (kept.state, kept.result) == ("done", "result of do a"), f"run_job('a') ran, and the job is {kept}"

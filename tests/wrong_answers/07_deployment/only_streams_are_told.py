@@ -1,0 +1,28 @@
+# fails: 07.2
+# says: at the deadline no response had begun
+"""Who waits for its status line gets none."""
+
+# >>> 07.2 (2)
+if scope["type"] != "http":
+    await self.app(scope, receive, send)
+    return
+stage = "waiting"  # then the media type of what is being sent, then "over"
+
+async def send_on(message: Message) -> None:
+    nonlocal stage
+    if message["type"] == "http.response.start":
+        stage = Headers(raw=message["headers"]).get("content-type", "").partition(";")[0]
+    elif not message.get("more_body"):
+        stage = "over"
+    await send(message)
+
+with anyio.CancelScope() as work:
+    self.drain.requests.add(work)
+    try:
+        await self.app(scope, receive, send_on)
+    finally:
+        self.drain.requests.discard(work)
+if work.cancelled_caught and stage == "text/event-stream":
+    frame = f"event: error\ndata: {json.dumps(SHUTTING_DOWN)}\n\n"
+    await send({"type": "http.response.body", "body": frame.encode()})
+# <<< 07.2
