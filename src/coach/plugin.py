@@ -15,17 +15,19 @@ import sys
 import time
 import warnings
 from collections.abc import Generator, Iterator
-from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
-from coach import explain, seal
+from coach import explain
 from coach.lesson import STATE_COLORS, CourseError, Lesson, marked_tests, read_lesson
 from coach.scorecard import Outcome, Scorecard, card_lines, finding_lines, next_step, outcome_lines, score
-from coach.stubs import open_todos, owner
+
+if TYPE_CHECKING:
+    from coach import seal
 
 # Before code that does not end is interrupted: a guard, not a measure of speed. The tests of the guard shorten it.
 PATIENCE_S = float(os.environ.get("COACH_PATIENCE_S", "10"))
@@ -60,8 +62,15 @@ def pytest_configure(config: pytest.Config) -> None:
         gc.set_threshold(100_000, 10, 10)
     # looptime asks for the event loop before every test; with none ever set, Python 3.11 would make one and leak it.
     asyncio.set_event_loop(None)
-    records = config.getoption("--coach-records")
-    config.pluginmanager.register(Grader(config, seal.Writer(records) if records is not None else None), "coach-grader")
+    config.pluginmanager.register(Grader(config, _writer(config.getoption("--coach-records"))), "coach-grader")
+
+
+def _writer(descriptor: int | None) -> "seal.Writer | None":
+    if descriptor is None:
+        return None
+    from coach import seal  # graded mode alone
+
+    return seal.Writer(descriptor)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -129,6 +138,7 @@ class Grader:
         self.config = config
         self.records = records
         self.lessons: dict[str, Lesson] = {}  # by folder, as text: reports travel between processes
+        self.expected: dict[str, dict[str, int]] = {}  # folder -> tests of the suite, as they were collected
         self.outcomes: dict[str, list[Outcome]] = {}  # folder -> outcomes
         self.phases: dict[tuple[str, str], dict[str, tuple[explain.Finding, float]]] = {}  # test -> phase -> found, s
         self.broken: dict[str, str] = {}  # folder -> why
@@ -171,6 +181,19 @@ class Grader:
             suite.code = self.sealed[module_path]
             return suite
         return None
+
+    @pytest.hookimpl(wrapper=True, trylast=True)  # nearest to the suite: before --lf leaves any test out
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Note which tests a suite has, with parameters; its text, which need not be read then, does not tell these."""
+        report = yield
+        if report.passed and isinstance(collector, pytest.Module) and is_suite(collector.path):
+            marks = {
+                item.name: item.get_closest_marker("task") for item in report.result if isinstance(item, pytest.Item)
+            }
+            self.expected[str(collector.path.parent)] = {name: mark.args[0] for name, mark in marks.items() if mark}
+        return report
 
     def _stand_in(self, module_path: Path, parent: pytest.Collector, message: str) -> pytest.Collector:
         node = BrokenLesson.from_parent(parent, path=module_path)
@@ -236,7 +259,7 @@ class Grader:
             "folder": str(item.path.parent),
             "test": item.name,
             "task": task,
-            "finding": asdict(finding),
+            "finding": vars(finding).copy(),
             "broken": isinstance(item, BrokenItem),
         }
         if report.outcome == "failed":
@@ -256,6 +279,8 @@ class Grader:
         if report.outcome == "failed":
             if isinstance(item, BrokenItem):
                 return explain.Finding("failed", seen=str(call.excinfo.value))
+            from coach.stubs import owner  # here and below, because a run in which all passes has no use for it
+
             lesson = self.lessons[str(item.path.parent)]
             return explain.explain(call.excinfo.value, lesson.path, why=why, owner=partial(owner, lesson))
         return explain.Finding(
@@ -303,12 +328,13 @@ class Grader:
         for folder in sorted({*self.outcomes, *self.broken}):
             with contextlib.suppress(CourseError):
                 lesson = self.lessons.get(folder) or read_lesson(Path(folder))
+                outcomes = self.outcomes.get(folder, [])
                 cards.append(
                     score(
                         lesson,
-                        self.outcomes.get(folder, []),
-                        expected=lesson.expected_tests(),
-                        open_todos=open_todos(lesson.path),
+                        outcomes,
+                        expected=self.expected.get(folder) or lesson.expected_tests(),
+                        open_todos=_open_todos(lesson, outcomes),
                         broken=self.broken.get(folder, ""),
                         duration_s=time.perf_counter() - self.started,
                     )
@@ -350,6 +376,14 @@ class Grader:
             write(f" {next_step(card)}", bold=True)
 
 
+def _open_todos(lesson: Lesson, outcomes: list[Outcome]) -> dict[str, str]:
+    if all(outcome.finding.result == "passed" for outcome in outcomes):
+        return {}  # what passed is done, whatever stands in the file
+    from coach.stubs import open_todos
+
+    return open_todos(lesson.path)
+
+
 def _readable(folder: Path) -> bool:
     try:
         read_lesson(folder)
@@ -369,6 +403,7 @@ def names_lessons(argument: str) -> bool:
     return path.name == "lessons" or any((folder / "lesson.toml").is_file() for folder in (path, path.parent))
 
 
+@cache  # asked for every phase of every test
 def is_suite(path: Path) -> bool:
     """Tell whether a file is the suite of a lesson: it lies beside a `lesson.toml`."""
     return path.name.startswith("test_") and (path.parent / "lesson.toml").is_file()

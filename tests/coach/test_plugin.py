@@ -335,6 +335,23 @@ def test_a_task_that_refuses_to_be_cancelled_costs_its_own_test(
     assert "still running after 0.5 s" in " ".join(text.split())
 
 
+def test_a_task_of_which_only_failed_tests_ran_again_is_not_done(pytester: pytest.Pytester, tiny: TinyCourse) -> None:
+    tiny.solve(1, 3, two="return n / 2")
+    assert states(run(pytester, "lessons/03")[1])["03.2"] == "not yet"
+    tiny.put_stub()
+    tiny.solve(1, 2, 3)
+    code, text = run(pytester, "lessons/03", "--lf")
+    assert code == 0
+    assert states(text) == {"03.1": "not run", "03.2": "not run", "03.3": "not run"}
+
+
+def test_a_task_of_which_one_parameter_ran_is_not_done(pytester: pytest.Pytester, tiny: TinyCourse) -> None:
+    tiny.solve(1, 2, 3)
+    suite = "lessons/03_tiny/test_tiny.py"
+    _, text = run(pytester, f"{suite}::test_double_is_twice[3]", f"{suite}::test_double_keeps_the_sign")
+    assert states(text)["03.1"] == "not run"
+
+
 def test_what_a_run_changes_in_the_garbage_collector_ends_with_it(pytester: pytest.Pytester, tiny: TinyCourse) -> None:
     tiny.solve(1, 2, 3)
     before = gc.get_threshold()
