@@ -1,22 +1,48 @@
 """The composition root: reads from top to bottom as ordinary FastAPI. `uvicorn capstone.main:app`."""
 
 import logging
+import secrets
+from contextlib import asynccontextmanager
 
-from capstone.parts import PARTS, basics, models
-from capstone.providers import open_provider
+from capstone.errors import add_error_handlers
+from capstone.parts import PARTS, auth, basics, models, production, streams
 from capstone.routers import chat, parts
+from capstone.services.access import Access
+from capstone.services.chat import ChatService
+from capstone.services.providers import open_providers
+from capstone.settings import Settings
 from coach.serve import serve_docs_offline
 
 log = logging.getLogger("uvicorn.error")  # uvicorn's own: shown without any set-up
+settings = Settings()
+own = auth.TokenKey(alg="HS256", material=secrets.token_bytes(32), issuer="capstone")
+access = Access(settings, auth.KeyService(auth.MemoryKeys(), secrets.token_bytes(32)), auth.TokenService({"own": own}, "capstone"))
+
+
+@asynccontextmanager
+async def open_chat():
+    async with open_providers(settings) as providers:
+        yield ChatService(settings, providers, auth.MemoryQuota())
+
+
+@asynccontextmanager
+async def open_access():
+    yield access
+
 
 app = basics.create_app(
     title="Capstone",
     description="One service out of the lessons. Answers come from the offline provider and say so.",
     version="0.1.0",
     routers=[chat.router, parts.router],
-    lifespan=basics.open_all(provider=open_provider),
+    lifespan=basics.open_all(chat=open_chat, services=open_access),
 )
 models.add_error_handlers(app)
+metrics = production.Metrics()
+app.add_middleware(streams.WhileConnected)
+production.add_error_handlers(app)
+add_error_handlers(app)
+app.add_middleware(production.RequestContext, done=metrics.observe)
 serve_docs_offline(app)
 
 for part in PARTS:

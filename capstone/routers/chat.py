@@ -1,65 +1,49 @@
 """POST /v1/chat/completions, in OpenAI's shape, so that any of its clients works."""
 
-import time
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-import httpx2 as httpx
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request, Response, Security
+from starlette.types import Receive, Scope, Send
 
-from capstone.parts import models
+from capstone.parts import auth
+from capstone.schemas.chat import read_chat
+from capstone.services.chat import ChatService
 
-
-def provider_client(request: Request) -> httpx.AsyncClient:
-    """Find the client that the lifespan opened."""
-    return request.state.provider
-
-
-Provider = Annotated[httpx.AsyncClient, Depends(provider_client)]
 router = APIRouter(prefix="/v1", tags=["chat"])
+Caller = Annotated[Any, Security(auth.authorized, scopes=["chat"])]
+
+
+class EventStream(Response):
+    """A response that sends events as they come."""
+
+    def __init__(self, frames: AsyncIterator[bytes]) -> None:
+        self.frames = frames
+        self.status_code, self.background = 200, None
+        self.init_headers(
+            {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for frame in self.frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await self.frames.aclose()  # type: ignore[attr-defined]
+
+
+def get_chat(request: Request) -> ChatService:
+    """Find the service that the lifespan opened."""
+    return request.state.chat
 
 
 @router.post("/chat/completions")
-async def create_chat(
-    body: models.ChatRequest,  # pyright: ignore[reportInvalidTypeForm] - whose class it is, is decided at start-up
-    provider: Provider,
-) -> dict[str, Any]:
+async def create_chat(request: Request, caller: Caller) -> Response:
     """Answer a conversation."""
-    asked: dict[str, Any] = body.model_dump(exclude_none=True)
-    if asked.get("stream"):
-        raise HTTPException(400, "streaming comes with lesson 04: send stream=false")
-    try:
-        reply = await provider.post("/chat/completions", json=asked)
-        reply.raise_for_status()
-    except httpx.HTTPError as error:
-        raise HTTPException(502, "the provider did not answer") from error
-    answer = reply.json()
-    choice = answer["choices"][0]
-    response = models.ChatResponse.model_validate(
-        {
-            "id": answer["id"],
-            "model": answer["model"],
-            "content": choice["message"]["content"] or "",
-            "finish_reason": choice["finish_reason"],
-            "usage": answer["usage"],
-        }
-    )
-    return as_completion(response)
-
-
-def as_completion(response: Any) -> dict[str, Any]:
-    """Return a ChatResponse in the shape of OpenAI's chat completion."""
-    return {
-        "id": response.id,
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": response.model,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": response.content, "refusal": None},
-                "logprobs": None,
-                "finish_reason": response.finish_reason,
-            }
-        ],
-        "usage": response.usage.model_dump(),
-    }
+    asked = read_chat(await request.body())
+    chat: ChatService = request.state.chat
+    if not asked.streams:
+        return Response(await chat.complete(caller, asked), media_type="application/json")
+    return EventStream((await chat.stream(caller, asked)).frames())

@@ -1,0 +1,54 @@
+"""The tree of errors, and the one shape in which each of them leaves.
+
+ApiError         we refuse: status, sentence, and what a program can look at
+ProviderError    a provider did not answer; what lessons 03 and 06 know as their LLMError
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from capstone.parts import calls, production
+
+
+class ApiError(Exception):
+    """A refusal that we mean: its words are for callers."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.headers = dict(headers or {})
+
+
+class ProviderError(calls.LLMError, production.LLMError):  # type: ignore[misc, name-defined]
+    """A provider gave no usable answer. `status` is its status, None if none came. The text is for the log alone."""
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer an ApiError in its own words; `OneShape` gives them their form."""
+
+    @app.exception_handler(ApiError)
+    async def refuse(_: Request, error: ApiError) -> JSONResponse:
+        body: dict[str, Any] = {"message": error.message, "code": error.code, "param": error.param}
+        return JSONResponse(body, error.status, error.headers)
+
+
+def openai_error(status: int, message: str, *, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """Return an error in OpenAI's shape."""
+    return {"error": {"message": message, "type": type_of(status), "param": param, "code": code}}
+
+
+def type_of(status: int) -> str:
+    """Return OpenAI's word for errors of this status."""
+    words = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+    return words.get(status, "invalid_request_error" if status < 500 else "api_error")

@@ -1,0 +1,60 @@
+"""No provider: the course's fake, in this process, over its real wire format. Every answer says that it is offline."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import httpx2 as httpx
+
+from capstone.errors import ProviderError
+from capstone.parts import calls
+from mockllm import LLMTransport, MockLLM
+
+
+@dataclass(frozen=True, slots=True)
+class HttpxAnswer:
+    """An answer over httpx."""
+
+    response: httpx.Response
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    @property
+    def retry_after_s(self) -> float | None:
+        return calls.read_retry_after(self.response.headers)
+
+    async def read(self) -> bytes:
+        try:
+            return await self.response.aread()
+        except httpx.RequestError as error:
+            raise ProviderError(f"the answer broke off: {error!r}") from error
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.response.aiter_bytes():
+                yield chunk
+        except httpx.RequestError as error:
+            raise ProviderError(f"the answer broke off: {error!r}") from error
+
+    async def close(self) -> None:
+        await self.response.aclose()
+
+
+@dataclass(frozen=True)
+class OfflineWire:
+    """The wire to the fake."""
+
+    client: httpx.AsyncClient
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpxAnswer:
+        request = self.client.build_request(method, url, headers=dict(headers), content=body)
+        try:
+            return HttpxAnswer(await self.client.send(request, stream=True))
+        except httpx.RequestError as error:
+            raise ProviderError(f"no answer: {error!r}") from error
+
+
+def offline_client() -> httpx.AsyncClient:
+    """Make the client that reaches the fake and nothing else."""
+    return httpx.AsyncClient(transport=LLMTransport(MockLLM.offline()))

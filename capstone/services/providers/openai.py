@@ -1,0 +1,119 @@
+"""OpenAI's API, and everything that speaks it: what comes back is passed on, and looked at only for what we must know."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from capstone.errors import ProviderError
+from capstone.parts import streams
+from capstone.services.providers.wire import Answer, Wire
+
+PASSES_ON = (400, 404, 413, 422)  # what these say is about the request
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer in OpenAI's shape, as it goes out, and what it used."""
+
+    body: bytes
+    usage: Mapping[str, Any]  # "prompt_tokens", "completion_tokens"; empty if the provider did not say
+
+
+@dataclass
+class Deltas:
+    """An answer that streams. Iterate `frames` once; `usage` and `pieces` grow meanwhile."""
+
+    frames: AsyncIterator[bytes] = field(init=False)
+    close: Callable[[], Awaitable[None]]  # leaves; the provider sees it, unless all was read
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    pieces: int = 0  # that carried text or part of a tool call
+
+
+@dataclass(frozen=True)
+class OpenAIProvider:
+    """A provider that speaks OpenAI's API."""
+
+    name: str
+    wire: Wire
+    url: str  # "https://api.openai.com/v1"
+    headers: Mapping[str, str] = field(repr=False)
+
+    async def complete(self, asked: Mapping[str, Any]) -> Completion:
+        """Answer a conversation."""
+        body, said = await self._fetch("POST", "/chat/completions", asked)
+        if not isinstance(said.get("choices"), list) or not said["choices"]:
+            raise ProviderError("an answer without choices")
+        return Completion(body, said.get("usage") or {})
+
+    async def embed(self, asked: Mapping[str, Any]) -> Completion:
+        """Turn texts into vectors."""
+        body, said = await self._fetch("POST", "/embeddings", asked)
+        if not isinstance(said.get("data"), list):
+            raise ProviderError("an answer without data")
+        return Completion(body, said.get("usage") or {})
+
+    async def models(self) -> list[str]:
+        """Return the names of the models that it has."""
+        _, said = await self._fetch("GET", "/models", None)
+        return [one["id"] for one in said["data"]]
+
+    async def stream(self, asked: Mapping[str, Any]) -> Deltas:
+        """Open an answer that streams; its status has come."""
+        answer = await self._send("POST", "/chat/completions", asked)
+        deltas = Deltas(answer.close)
+        deltas.frames = frames(deltas, answer)
+        return deltas
+
+    async def _fetch(self, method: str, path: str, asked: Mapping[str, Any] | None) -> tuple[bytes, dict[str, Any]]:
+        answer = await self._send(method, path, asked)
+        try:
+            body = await answer.read()
+        finally:
+            await answer.close()
+        try:
+            said = from_json(body)
+        except ValueError as error:
+            raise ProviderError("an answer that is no JSON") from error
+        if not isinstance(said, dict):
+            raise ProviderError("an answer that is no JSON object")
+        return body, said
+
+    async def _send(self, method: str, path: str, asked: Mapping[str, Any] | None) -> Answer:
+        body = None if asked is None else to_json(asked)
+        answer = await self.wire.send(method, self.url + path, self.headers, body)
+        if answer.status == 200:
+            return answer
+        status, wait_s = answer.status, answer.retry_after_s
+        try:
+            text = (await answer.read())[:2_000].decode(errors="replace")
+        finally:
+            await answer.close()
+        raise ProviderError(f"{self.name} answered {status}: {text}", status, wait_s)
+
+
+async def frames(deltas: Deltas, answer: Answer) -> AsyncIterator[bytes]:
+    """Yield a provider's events as they go out, up to its end mark, which we write ourselves.
+
+    Raises:
+        ProviderError: it reports an error, sends what is no chunk, or ends without the mark.
+    """
+    async for event in streams.parse_events(answer.chunks()):
+        data = event.data
+        if data == "[DONE]":
+            return
+        try:
+            chunk = from_json(data)
+            choices, usage = chunk.get("choices"), chunk.get("usage")
+        except (ValueError, AttributeError) as error:
+            raise ProviderError("an event that is no JSON object") from error
+        if choices is None or "error" in chunk:
+            raise ProviderError(f"an error in the stream: {data[:500]}")
+        if usage:
+            deltas.usage = usage
+        if choices:
+            delta = choices[0].get("delta") or {}
+            deltas.pieces += bool(delta.get("content") or delta.get("tool_calls"))
+        yield b"data: " + data.encode() + b"\n\n"
+    raise ProviderError("the stream ended without its end mark")
