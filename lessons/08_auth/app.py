@@ -73,17 +73,19 @@ class KeyService:
     pepper: bytes = field(repr=False)  # from the settings: who steals only the database cannot check a guess
     now: Callable[[], float] = time.time
 
-    # TODO 08.2: keep what can check a key and cannot make one; find it by its id; let it end.
+    # TODO 08.2: issue a key. Keep what can check it and cannot make it.
     async def create(self, owner: Principal) -> tuple[str, KeyRecord]:
         """Issue a key that may do what `owner` may. Return it, here and nowhere else, and its record."""
         raise NotImplementedError("TODO 08.2")
 
     async def verify(self, key: str) -> Principal | None:
         """Return whose key this is; None if it is unknown, wrong or has ended, whatever the text."""
+        # TODO 08.2: find the record by the id in the key, and compare without telling how far it was right.
         raise NotImplementedError("TODO 08.2")
 
     async def rotate(self, key_id: str, grace_s: float = 0) -> tuple[str, KeyRecord] | None:
         """Issue a key in place of another, which ends in `grace_s` seconds; None if there is none or it has ended."""
+        # TODO 08.2: the new key first, then the end of the old one.
         raise NotImplementedError("TODO 08.2")
 
 

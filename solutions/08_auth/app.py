@@ -73,7 +73,7 @@ class KeyService:
     pepper: bytes = field(repr=False)  # from the settings: who steals only the database cannot check a guess
     now: Callable[[], float] = time.time
 
-    # TODO 08.2: keep what can check a key and cannot make one; find it by its id; let it end.
+    # TODO 08.2: issue a key. Keep what can check it and cannot make it.
     # >>> solution
     def _digest(self, key: str) -> str:
         # Not argon2: nobody guesses 32 random bytes, however fast the hash, and every request waits for it.
@@ -87,34 +87,32 @@ class KeyService:
         await self.store.add(record := KeyRecord(id=key_id, digest=self._digest(key), principal=principal))
         return key, record
 
-    async def verify(self, key: str) -> Principal | None:
-        """Return whose key this is; None if it is unknown, wrong or has ended, whatever the text."""
-        # Subtle: a secret may have underscores of its own, an id has none.
-        record = await self.store.find(key.removeprefix("sk_").partition("_")[0])
-        right = record and hmac.compare_digest(record.digest, self._digest(key))
-        return record.principal if record and right and self.now() < record.ends_at else None
-
-    async def rotate(self, key_id: str, grace_s: float = 0) -> tuple[str, KeyRecord] | None:
-        """Issue a key in place of another, which ends in `grace_s` seconds; None if there is none or it has ended."""
-        if (old := await self.store.find(key_id)) is None or old.ends_at <= self.now():
-            return None
-        issued = await self.create(old.principal)
-        await self.store.end(key_id, self.now() + grace_s)
-        return issued
-
     # --- stub
     # async def create(self, owner: Principal) -> tuple[str, KeyRecord]:
     #     """Issue a key that may do what `owner` may. Return it, here and nowhere else, and its record."""
     #     raise NotImplementedError("TODO 08.2")
     #
-    # async def verify(self, key: str) -> Principal | None:
-    #     """Return whose key this is; None if it is unknown, wrong or has ended, whatever the text."""
-    #     raise NotImplementedError("TODO 08.2")
-    #
-    # async def rotate(self, key_id: str, grace_s: float = 0) -> tuple[str, KeyRecord] | None:
-    #     """Issue a key in place of another, which ends in `grace_s` seconds; None if there is none or it has ended."""
-    #     raise NotImplementedError("TODO 08.2")
     # <<< solution
+    async def verify(self, key: str) -> Principal | None:
+        """Return whose key this is; None if it is unknown, wrong or has ended, whatever the text."""
+        # TODO 08.2: find the record by the id in the key, and compare without telling how far it was right.
+        # >>> solution
+        # Subtle: a secret may have underscores of its own, an id has none.
+        record = await self.store.find(key.removeprefix("sk_").partition("_")[0])
+        right = record and hmac.compare_digest(record.digest, self._digest(key))
+        return record.principal if record and right and self.now() < record.ends_at else None
+        # <<< solution
+
+    async def rotate(self, key_id: str, grace_s: float = 0) -> tuple[str, KeyRecord] | None:
+        """Issue a key in place of another, which ends in `grace_s` seconds; None if there is none or it has ended."""
+        # TODO 08.2: the new key first, then the end of the old one.
+        # >>> solution
+        if (old := await self.store.find(key_id)) is None or old.ends_at <= self.now():
+            return None
+        issued = await self.create(old.principal)
+        await self.store.end(key_id, self.now() + grace_s)
+        return issued
+        # <<< solution
 
 
 class TokenKey(BaseModel, frozen=True):

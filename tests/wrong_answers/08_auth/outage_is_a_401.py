@@ -1,0 +1,20 @@
+# fails: 08.1
+# says: its error is not yours to catch
+"""Whatever goes wrong while a key is looked up, the key is called wrong."""
+
+# >>> 08.1
+async def current_principal(request: Request, services: Using) -> Principal:
+    """Return who is asking. A route that depends on this never runs for anybody else."""
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise HTTPException(401, "no key or token", {"WWW-Authenticate": "Bearer"})
+    try:
+        principal = await services.principal_of(credential.strip())
+    except Exception:
+        principal = None
+    if principal is None:
+        raise HTTPException(401, "not a valid key or token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    if principal.tenant in services.suspended:
+        raise HTTPException(403, "this account is suspended")
+    return principal
+# <<< 08.1

@@ -1,0 +1,21 @@
+# fails: 08.5
+# says: as a whole word
+"""Scopes are one text in the token, and `in` finds `chat` in `chats`."""
+
+# >>> 08.5
+ByPassword = Annotated[Any, Security(OAuth2PasswordBearer("token", scopes=SCOPES, auto_error=False))]
+ByKey = Annotated[Any, Security(HTTPBearer(scheme_name="APIKey", auto_error=False))]
+
+
+async def authorized(wanted: SecurityScopes, principal: CurrentPrincipal, _1: ByPassword, _2: ByKey) -> Principal:
+    """Return who is asking, if they have every scope that the route names."""
+    if all(scope in " ".join(principal.scopes) for scope in wanted.scopes):
+        return principal
+    challenge = f'Bearer error="insufficient_scope", scope="{wanted.scope_str}"'
+    raise HTTPException(403, f"this needs the scope {wanted.scope_str}", {"WWW-Authenticate": challenge})
+
+
+Chatter = Annotated[Principal, Security(authorized, scopes=["chat"])]
+Reader = Annotated[Principal, Security(authorized, scopes=["documents"])]
+Keeper = Annotated[Principal, Security(authorized, scopes=["keys"])]
+# <<< 08.5
