@@ -389,13 +389,13 @@ async def test_a_stream_that_is_cut_says_so() -> None:
     service.stop()
     await ended(exchange)
 
-    at, end = exchange.messages[-1]
     assert exchange.work_ended == 25, (
         f"deadline_s=25, and the application was ended {exchange.work_ended:g} s after the signal"
     )
-    assert is_error_event(end.get("body", b"")), (
-        f"the last thing that the reader got was {end.get('body', b'')[-160:]!r}, at {at - service.began:g} s. "
-        "Nobody told it: an `event: error` with SHUTTING_DOWN as its data was due."
+    last = exchange.body.removesuffix(b"\n\n").rpartition(b"\n\n")[2]
+    assert is_error_event(last) and exchange.body.endswith(b"\n\n"), (
+        f"the last thing that the reader got was {last[-160:]!r}. "
+        "Nobody told it: an `event: error` with SHUTTING_DOWN as its data was due, and a blank line behind it."
     )
     assert exchange.is_whole, "after the error event the response must end (`more_body` False), once"
     assert exchange.body.startswith(whole(24).split(b"event: done")[0]), "what was sent before the cut is not as it was"
@@ -655,8 +655,10 @@ _reading: dict[str, "subprocess.Popen[str]"] = {}
 def reading() -> Iterator[None]:
     """Let hadolint and Docker Compose read their files while the first tests run."""
     project = ["--project-name", "lesson", "config", "--format", "json"]
+    # Debian keeps one version of a package, so a pinned one is gone soon; when a shell is wrong, a test says better.
+    unasked = ["--ignore=DL3008", "--ignore=DL3025"]
     for name, options in (
-        ("hadolint", ["--no-fail", "--format", "json", "Dockerfile"]),
+        ("hadolint", [*unasked, "--no-fail", "--format", "json", "Dockerfile"]),
         ("docker-compose", ["--file", "compose.yaml", *project]),
     ):
         beside = Path(sys.executable).parent / name
