@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 
 from capstone.errors import add_error_handlers
 from capstone.parts import PARTS, auth, basics, models, production, streams
-from capstone.routers import chat, parts
+from capstone.routers import chat, documents, jobs, parts, rag
 from capstone.services.access import Access
 from capstone.services.chat import ChatService
 from capstone.services.providers import open_providers
+from capstone.services.work import open_work
 from capstone.settings import Settings
+from capstone.store import open_store
 from coach.serve import serve_docs_offline
 
 log = logging.getLogger("uvicorn.error")  # uvicorn's own: shown without any set-up
@@ -19,10 +21,20 @@ own = auth.TokenKey(alg="HS256", material=secrets.token_bytes(32), issuer="capst
 access = Access(settings, auth.KeyService(auth.MemoryKeys(), secrets.token_bytes(32)), auth.TokenService({"own": own}, "capstone"))
 
 
+opened: dict[str, ChatService] = {}
+
+
 @asynccontextmanager
 async def open_chat():
     async with open_providers(settings) as providers:
-        yield ChatService(settings, providers, auth.MemoryQuota())
+        opened["chat"] = ChatService(settings, providers, auth.MemoryQuota())
+        yield opened["chat"]
+
+
+@asynccontextmanager
+async def open_data():
+    async with open_store(settings) as store, open_work(settings, store, opened["chat"]) as work:
+        yield work
 
 
 @asynccontextmanager
@@ -34,9 +46,10 @@ app = basics.create_app(
     title="Capstone",
     description="One service out of the lessons. Answers come from the offline provider and say so.",
     version="0.1.0",
-    routers=[chat.router, parts.router],
-    lifespan=basics.open_all(chat=open_chat, services=open_access),
+    routers=[chat.router, parts.router, documents.router, rag.router, jobs.router],
+    lifespan=basics.open_all(chat=open_chat, services=open_access, work=open_data),
 )
+app.max_body_size = settings.max_body_bytes
 models.add_error_handlers(app)
 metrics = production.Metrics()
 app.add_middleware(streams.WhileConnected)
