@@ -76,14 +76,14 @@ COPY --from=uv /uv /usr/local/bin/uv
 ENV UV_SYSTEM_PYTHON=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /srv
-ADD requirements.txt .
+COPY requirements.txt .
 RUN <<EOF
 set -e
 uv pip install --no-cache -r requirements.txt
 install -d -o 1000 -g 1000 /data
 EOF
 
-ADD . service/
+COPY . service/
 USER 1000
 HEALTHCHECK CMD ["python3", "-c", "import sys, urllib.request; sys.exit(urllib.request.urlopen('http://127.0.0.1:8000/health/live').status != 200)"]
 ENTRYPOINT ["uvicorn"]
