@@ -1,0 +1,14 @@
+# fails: 06.1
+# says: OPENAI_API_KEY is empty, and the service starts
+"""Compose sets an unset variable to an empty text, which is a key like any other."""
+
+# >>> 06.1
+# An error shows its input otherwise, and the input is all the other keys.
+model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+openai_api_key: SecretStr
+openai_base_url: str = "https://api.openai.com/v1"
+fallback_api_key: SecretStr | None = None
+fallback_base_url: str | None = None
+redis_url: SecretStr | None = None  # its password stands in it
+requests_per_minute: int = Field(default=60, ge=1)
+# <<< 06.1

@@ -1,0 +1,25 @@
+# fails: 06.2
+# says: Redis is frozen for longer than patience_s
+"""Gone is caught; frozen says nothing, and everybody waits."""
+
+# >>> 06.2
+now = time.monotonic()
+if self.redis and now >= self.ask_at:
+    if self.away:
+        self.ask_at = now + self.rest_s  # one asks whether it is back, and nobody waits with it
+    try:
+        asked = (f"limit:{caller}", self.limit, self.window_s, uuid.uuid4().hex)
+        counted, age_s = await self.redis.eval(COUNT, 1, *asked)
+        self.away, self.ask_at = False, 0.0
+        return Verdict(counted < self.limit, max(self.limit - counted - 1, 0), self.window_s - float(age_s))
+    except (RedisError, OSError, TimeoutError) as error:
+        if not self.away:
+            log.warning("rate limit: without Redis each process counts for itself (%s)", type(error).__name__)
+        self.away, self.ask_at = True, time.monotonic() + self.rest_s
+hits = self.hits[caller]
+while hits and hits[0] <= now - self.window_s:
+    hits.popleft()
+if allowed := len(hits) < self.limit:
+    hits.append(now)
+return Verdict(allowed, self.limit - len(hits), hits[0] + self.window_s - now)
+# <<< 06.2

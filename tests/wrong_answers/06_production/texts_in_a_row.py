@@ -1,0 +1,18 @@
+# fails: 06.8
+# says: two requests differ in this: one message or two
+"""The texts one behind the other, and a few parameters."""
+
+# >>> 06.8
+if body.get("stream") or not (body.get("temperature") == 0 or anyway):
+    return await ask(), False
+key = hashlib.sha256("".join([caller, str(sorted((k, str(v)) for k, v in body.items() if k != "messages")), *(f"{m['role']}:{m['content']}" if i == 0 else m["content"] for i, m in enumerate(body["messages"]))]).encode()).hexdigest()
+until, text = self.kept.get(key, (0.0, ""))
+if time.monotonic() < until:
+    return json.loads(text), True  # a copy: whoever changes it changes nobody else's
+answer = await ask()
+self.kept.pop(key, None)
+self.kept[key] = (time.monotonic() + self.ttl_s, json.dumps(answer))
+while len(self.kept) > self.size:
+    self.kept.popitem(last=False)
+return answer, False
+# <<< 06.8

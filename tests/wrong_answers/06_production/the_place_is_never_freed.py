@@ -1,0 +1,24 @@
+# fails: 06.7
+# says: 0 means that the place is taken for ever
+"""Freed when the call has ended, one way or the other: a cancelled one has no way."""
+
+# >>> 06.7
+tries = self.open_until is not None
+if self.open_until is not None and (self.trying or time.monotonic() < self.open_until):
+    raise LLMError(f"{self.name} is left alone", 503, max(self.open_until - time.monotonic(), 1.0))
+self.trying = self.trying or tries
+try:
+    answer = await work()
+except LLMError as error:
+    self.trying = False
+    if error.passes:
+        self.failed += 1
+        if tries or self.failed >= self.failures:
+            self.open_until = time.monotonic() + max(self.cooldown_s, error.retry_after_s or 0.0)
+    else:  # it answers; what it refuses is this request
+        self.failed, self.open_until = 0, None
+    raise
+self.trying = False
+self.failed, self.open_until = 0, None
+return answer
+# <<< 06.7

