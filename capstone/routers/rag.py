@@ -19,7 +19,9 @@ from capstone.services.work import work_of
 log = logging.getLogger("capstone.rag")
 router = APIRouter(prefix="/rag", tags=["rag"])
 Caller = Annotated[Any, Security(auth.authorized, scopes=["chat", "documents"])]
-EVENTS = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "An answer."}}
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "An answer."}
+}
 
 
 @router.post("/query", response_model=Answer, responses=EVENTS)
@@ -70,9 +72,11 @@ class _Told:
     stack: AsyncExitStack
     events: Any
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for event in self.events:
-            yield streams.encode(event)
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return streams.encode(await anext(self.events))
 
     async def aclose(self) -> None:
         """Close the events, then what they came from."""

@@ -50,7 +50,7 @@ class JobService:
 
     async def submit(self, principal: Any, order: JobOrder, key: str | None) -> JobOut:
         """Accept a job; once this returns it survives the process. The same key gives the same job, not another."""
-        order.model = order.model or self.default_model
+        order = order.model_copy(update={"model": order.model or self.default_model})
         await asyncio.to_thread(_check, order)  # what no model would answer is refused here and now
         # The tenant's key, not the world's: another's `import-1` is no reason to refuse mine.
         name = f"{principal.id}\n{key}" if key else secrets.token_hex(32)
@@ -62,7 +62,7 @@ class JobService:
                 422, "This Idempotency-Key was used for another job.", code="idempotency_key_reused"
             ) from error
         row = await self.rows.note(
-            job.id, principal.tenant, principal_id=principal.id, model=order.model, prompts=len(order.prompts)
+            job.id, principal.tenant, principal_id=principal.id, model=order.model or "", prompts=len(order.prompts)
         )
         self._work.set()
         return await self._shown(row)
