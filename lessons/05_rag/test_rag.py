@@ -170,10 +170,11 @@ def test_no_word_of_the_text_is_lost() -> None:
         for size, overlap in ((200, 60), (120, 0), (10_000, 100)):
             spans = cut(text, size=size, overlap=overlap)
             covered = {n for start, end in spans for n in range(start, end)}
-            lost = "".join(text[n] for n in range(len(text)) if n not in covered and not text[n].isspace())
-            where = "the tail: what is held when the text ends is a chunk too" if text.endswith(lost) else "the middle"
+            lost = [n for n in range(len(text)) if n not in covered and not text[n].isspace()]
+            at_the_end = bool(lost) and lost[0] > max(covered, default=-1)
+            where = "the tail: what is held when the text ends is a chunk too" if at_the_end else "in the middle"
             assert not lost, (
-                f"{name}, size={size}, overlap={overlap}: {lost[:60]!r} is in no chunk. It is {where}. "
+                f"{name}, size={size}, overlap={overlap}: {text[lost[0] :][:60]!r} is in no chunk. It is {where}. "
                 "Positions count characters, not bytes."
             )
 
@@ -256,9 +257,11 @@ def test_nothing_to_read_is_no_chunk_and_nonsense_is_refused() -> None:
     """An overlap that is not below the size never comes to an end, and is found when a worker hangs."""
     assert (cut(""), cut(" \n\n \t")) == ([], []), "an empty text has no chunks, and neither has one of blanks"
     for size, overlap in ((100, 100), (100, 150), (100, -1), (0, 0)):
-        with pytest.raises(ValueError, match=r"\w") as refused:
-            store.split("One. Two.", size=size, overlap=overlap)
-        assert type(refused.value) is ValueError, f"size={size}, overlap={overlap} raised {refused.value!r}"
+        try:
+            spans = store.split("One. Two.", size=size, overlap=overlap)
+        except ValueError:
+            continue
+        pytest.fail(f"size={size}, overlap={overlap} gave {spans}, and no ValueError")
 
 
 # 05.2
@@ -579,7 +582,7 @@ def test_a_full_disk_leaves_the_old_index(tmp_path: Path, *, wide: bool) -> None
     for size in sizes_to_try(tmp_path / "measured"):
         folder = tmp_path / str(size)
         store.save(old, folder)
-        with full_after(size), suppress(OSError, RuntimeError):
+        with full_after(size), suppress(Exception):
             store.save(new, folder)
         seen = reopened(folder, f"The disk was full when a file had {size} bytes")
         assert seen in (state(old), state(new)), (
@@ -619,8 +622,14 @@ EAST, NORTH = [1, 0], [0, 1]
 
 def ring() -> Any:
     """Chunks of three tenants around a circle. Acme's are at 60, 75 and 90 degrees, others' much nearer to EAST."""
-    at = [("public", 0), ("public", 10), ("acme", 60), ("public", 20), ("acme", 90), ("acme", 75), ("rival", 5)]
-    chunks = [chunk(f"at {angle}", doc=f"{angle}.md", tenant=who, team="ab"[angle % 2]) for who, angle in at]
+    return circle(
+        [("public", 0), ("public", 10), ("acme", 60), ("public", 20), ("acme", 90), ("acme", 75), ("rival", 5)]
+    )
+
+
+def circle(at: Sequence[tuple[str, float]]) -> Any:
+    """Chunks of these tenants at these degrees; even degrees are of team a."""
+    chunks = [chunk(f"at {angle}", doc=f"{angle}.md", tenant=who, team="ab"[int(angle) % 2]) for who, angle in at]
     return shelf(chunks, [[math.cos(math.radians(angle)), math.sin(math.radians(angle))] for _, angle in at])
 
 
@@ -664,12 +673,14 @@ def test_what_is_not_near_enough_is_not_found() -> None:
 @pytest.mark.task(3)
 def test_others_take_no_place_among_the_k() -> None:
     """Filtered after the search, a small tenant finds nothing: the big ones' chunks had filled the first k."""
-    seen = nearest(query(tenant="acme", k=3))
+    crowd = [("public", n / 20) for n in range(600)] + [("acme", 60), ("acme", 90), ("acme", 75)]
+    seen = nearest(query(tenant="acme", k=3), snapshot=circle(crowd))
 
     expected = [["at 60", 0.5], ["at 75", 0.259], ["at 90", 0.0]]
     assert seen == expected, (
-        f"acme has three chunks and asked for k=3. Others' are nearer, and none of acme's business. Expected were "
-        f"{expected}, found {seen}. Fewer means: the k nearest of all were taken first, and others' thrown out then."
+        f"acme has three chunks and asked for k=3; 600 of others are nearer, and none of its business. Expected were "
+        f"{expected}, found {seen}. Fewer means: the nearest of all were taken first, and others' thrown out then. "
+        "To take ten times as many first only moves the day on which it shows."
     )
 
 
@@ -1212,10 +1223,11 @@ async def test_new_metadata_is_a_new_version(tmp_path: Path) -> None:
     """The page was made internal, its text is the same, and it is still shown to everybody."""
     shelves = library(tmp_path / "index")
     await shelves.put(page("a.md", "red fox", visible="all"))
-    await same(shelves.put(page("a.md", "red fox", visible="staff")), 1, "put() of the same text with other metadata")
+    changed = await shelves.put(page("a.md", "red fox", visible="staff"))
 
     seen = [dict(one.meta) for one in shelves.snapshot.chunks]
     assert seen == [{"visible": "staff"}], f"the chunks' metadata is {seen}. The digest covers all that is kept."
+    assert type(changed) is int and changed == 1, f"put() of a text with other metadata returned {changed!r}, not 1"
     digests = [page(*one).digest for one in (("a", "12", "t"), ("a", "12", "u"), ("a", "1", "t"))]
     assert all(type(one) is str for one in digests) and digests[0] != digests[2], f"digests of two texts: {digests}"
 
@@ -1313,18 +1325,22 @@ async def test_of_two_uploads_at_once_none_is_lost(tmp_path: Path) -> None:
     """Both begin with what was there, and the second to finish writes over the first: it answered 200, and is gone."""
     shelves = library(tmp_path / "index", Embeds(before=lambda: turns(20)))
     await shelves.put(page("old.md", "red fox"))
-    await asyncio.gather(
+    results = await asyncio.gather(
         shelves.put(page("a.md", "blue whale")),
         shelves.put(page("b.md", "old oak")),
         shelves.delete("public", "old.md"),
         shelves.put(page("c.md", "new moon")),
+        return_exceptions=True,
     )
+    for error in results:
+        if isinstance(error, NotImplementedError):
+            raise error
 
     expected = ["blue whale", "new moon", "old oak"]
     seen, kept = texts_in(shelves.snapshot), texts_in(library(tmp_path / "index").snapshot)
     assert seen == expected, (
-        f"three uploads and a deletion ran at once; there should be {expected}, and there is {seen}. "
-        "What was read before an await may be old behind it."
+        f"three uploads and a deletion ran at once and ended with {results}; there should be {expected}, and there is "
+        f"{seen}. What was read before an await may be old behind it, and two that save at once write one file."
     )
     assert kept == expected, f"in memory is {seen}, and on the disk {kept}"
 
@@ -1364,7 +1380,7 @@ async def test_what_could_not_be_kept_is_not_shown(tmp_path: Path) -> None:
         try:
             await shelves.put(page("b.md", "blue whale"))
             went_well = True
-        except (OSError, RuntimeError):
+        except Exception:
             went_well = False
     seen, kept = state(shelves.snapshot), reopened(tmp_path / "index", "The disk was full")
 
