@@ -9,8 +9,17 @@ if TYPE_CHECKING:
     from .mock import MockLLM
 
 
+@pytest.fixture(scope="module")
+def _way_in() -> Iterator[None]:
+    """The way into the HTTP client, for all tests of a module that ask for `llm`: to open it costs a millisecond."""
+    from .router import way_in
+
+    with way_in():
+        yield
+
+
 @pytest.fixture
-def llm() -> Iterator["MockLLM"]:
+def llm(_way_in: None) -> Iterator["MockLLM"]:
     """A fake provider that answers every HTTP call of the test, whichever client sends it."""
     from .mock import MockLLM  # here, so that only a test that asks for it pays
     from .router import routed

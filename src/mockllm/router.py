@@ -29,10 +29,37 @@ def routed(fake: MockLLM) -> Iterator[respx.MockRouter]:
         yield router
 
 
+@contextmanager
+def way_in() -> Iterator[None]:
+    """Keep respx's hold on the HTTP client while the block runs: each `routed` in it then starts at once."""
+    _PoolMocker.kept += 1
+    _PoolMocker.start()
+    try:
+        yield
+    finally:
+        _PoolMocker.kept -= 1
+        _PoolMocker.stop()
+
+
 class _PoolMocker(HTTPCoreMocker):
     """respx's own way in, but each request says which connection pool it came through: a client has one."""
 
     name = "mockllm"
+    kept = 0  # how many `way_in` are open
+
+    @classmethod
+    def stop(cls, force: bool = False) -> None:
+        if force or not cls.kept:
+            super().stop(force)
+
+    @classmethod
+    def mock(cls, spec: Any) -> Any:
+        watched = super().mock(spec)
+
+        def send(*args: Any, **kwargs: Any) -> Any:
+            return (watched if cls.routers else spec)(*args, **kwargs)
+
+        return spec if watched is spec else send
 
     @classmethod
     def _send_sync_request(cls, httpx_request: Any, *, target_spec: Any, instance: Any, **kwargs: Any) -> Any:

@@ -83,6 +83,24 @@ def test_respx_sees_what_a_fastapi_app_does_with_a_stream(llm):
     assert [request.tokens_sent for request in llm.closed_early] == [1]
 
 
+async def test_a_way_in_that_is_kept_open_is_in_nobodys_way():
+    from httpcore import AsyncConnectionPool
+
+    from mockllm.router import routed, way_in
+
+    before = AsyncConnectionPool.handle_async_request
+    with way_in(), serve_in_thread() as served:
+        async with httpx2.AsyncClient(headers=KEY) as client:
+            with MockLLM() as fake, routed(fake):
+                await client.post(CHAT, json=ASK)
+            await client.post(f"{served.url}/v1/chat/completions", json=ASK)
+            with MockLLM() as other, routed(other):
+                await client.post(CHAT, json=ASK)
+
+    assert [len(one.requests) for one in (fake, served.fake, other)] == [1, 1, 1]
+    assert AsyncConnectionPool.handle_async_request is before
+
+
 async def test_in_process_answers_are_offline_and_say_so():
     async with httpx2.AsyncClient(transport=LLMTransport(MockLLM.offline()), headers=KEY) as client:
         answers = [(await client.post(CHAT, json=ASK)).json() for _ in range(2)]
