@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.no_header = True  # a learner needs neither our versions nor our plugins
         # Nearly all that a short run makes stays to its end: to look for garbage in it cost a fifth of the run.
         config.add_cleanup(partial(gc.set_threshold, *gc.get_threshold()))
-        gc.set_threshold(100_000, 10, 10)
+        gc.set_threshold(500_000, 10, 10)
     # looptime asks for the event loop before every test; with none ever set, Python 3.11 would make one and leak it.
     asyncio.set_event_loop(None)
     config.pluginmanager.register(Grader(config, _writer(config.getoption("--coach-records"))), "coach-grader")
