@@ -91,7 +91,7 @@ def bare_suite(lesson: Lesson) -> str:
         relative = isinstance(node, ast.ImportFrom) and node.level > 0
         if isinstance(node, ast.Import | ast.ImportFrom) and not relative:
             imports.append(ast.unparse(node))
-    if "llm" in source:
+    if any(asks_for_llm(node) for node in suite.body):
         imports.append("import respx")  # the fake's router needs it
     # An async test pays for an event loop of its own, in both runs.
     with_loop = {node.name for node in suite.body if isinstance(node, ast.AsyncFunctionDef)}
@@ -100,6 +100,14 @@ def bare_suite(lesson: Lesson) -> str:
         for at, item in enumerate(expected_items(lesson))
     ]
     return "\n".join(dict.fromkeys(imports)) + "\n\n" + "\n".join(tests)
+
+
+def asks_for_llm(node: ast.stmt) -> bool:
+    """Tell whether a test or a fixture asks for the fixture `llm`."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    fixture = any("pytest.fixture" in ast.unparse(one) for one in node.decorator_list)
+    return (fixture or node.name.startswith("test_")) and any(one.arg == "llm" for one in node.args.args)
 
 
 def run(folder: Path, arguments: list[str]) -> Timing:
