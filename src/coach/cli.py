@@ -395,12 +395,19 @@ def stubs(
 @app.command()
 def check(
     lesson: Annotated[str | None, typer.Argument(metavar="LESSON", help="Only this lesson.")] = None,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Build and start the images of references too; this needs an engine.")
+    ] = False,
 ) -> None:
     """For authors: find everything that a lesson still misses. Exit status 1 if anything does."""
     from coach.check import course_problems, lesson_problems
+    from coach.image import image_problems
 
     root = course_root()
     problems = list(lesson_problems(find_lesson(root, lesson))) if lesson else list(course_problems(root))
+    if docker:
+        for one in [find_lesson(root, lesson)] if lesson else _lessons(root):
+            problems += image_problems(one)
     for problem in problems:
         typer.secho("✗ ", fg="red", nl=False)
         typer.echo(problem)
