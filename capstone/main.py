@@ -4,6 +4,8 @@ import logging
 import secrets
 from contextlib import asynccontextmanager
 
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
 from capstone.errors import add_error_handlers
 from capstone.parts import PARTS, auth, basics, models, production, streams
 from capstone.routers import chat, documents, jobs, parts, rag
@@ -49,9 +51,10 @@ app = basics.create_app(
     routers=[chat.router, parts.router, documents.router, rag.router, jobs.router],
     lifespan=basics.open_all(chat=open_chat, services=open_access, work=open_data),
 )
-app.max_body_size = settings.max_body_bytes
 models.add_error_handlers(app)
 metrics = production.Metrics()
+# Inside of WhileConnected, which reads ahead in a task of its own: there nobody would see that a body is too large.
+app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
 app.add_middleware(streams.WhileConnected)
 production.add_error_handlers(app)
 add_error_handlers(app)
