@@ -370,6 +370,54 @@ def grade(
 
 
 @app.command()
+def cohort(
+    lesson: LessonArg,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="One folder, .py file or .zip for each submission.")],
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a line for each.")] = None,
+    gradescope: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write NAME.json for each, as Gradescope reads it.")
+    ] = None,
+    json_folder: Annotated[
+        Path | None, typer.Option("--json", metavar="FOLDER", help="Write NAME.json for each, as `coach grade` does.")
+    ] = None,
+    heat_map: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw people against tasks, as SVG.")] = None,
+    jobs: Annotated[int, typer.Option(help="Submissions graded at once; 0 for one per core.")] = 0,
+    time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="For each submission.")] = 60.0,
+) -> None:
+    """Grade many submissions of a lesson; exit status 0 when each has a verdict, whatever it says."""
+    import json
+
+    from coach import __version__, cohort
+    from coach.scorecard import as_json
+
+    found = find_lesson(course_root(), lesson)
+    paths = cohort.submissions_in(folder)
+    graded: list[cohort.Submission] = []
+    for one in cohort.grade_all(found, paths, jobs=jobs or os.cpu_count() or 1, time_limit_s=time_limit):
+        graded.append(one)
+        typer.echo(f" {len(graded):>4}/{len(paths)}  {one.name}  {one.points}/{found.points}", err=True)
+    graded.sort(key=lambda one: one.name)
+    _print(cohort.summary_lines(found, graded, _width()))
+    for target in (gradescope, json_folder):
+        if target:
+            target.mkdir(parents=True, exist_ok=True)
+    for one in graded:
+        if gradescope:
+            text = json.dumps(cohort.as_gradescope(found, one), indent=2) + "\n"
+            (gradescope / f"{one.name}.json").write_text(text, encoding="utf-8")
+        if json_folder and one.graded:
+            data = as_json(
+                one.graded.card, course_version=__version__, suite_hash=one.graded.suite_hash, notes=one.graded.notes
+            )
+            (json_folder / f"{one.name}.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    if csv_file:
+        csv_file.write_text(cohort.as_csv(found, graded), encoding="utf-8")
+    if heat_map:
+        heat_map.write_text(cohort.heat_map(found, graded), encoding="utf-8")
+    raise typer.Exit(0 if all(one.graded for one in graded) else 1)
+
+
+@app.command()
 def stubs(
     lesson: Annotated[str | None, typer.Argument(metavar="LESSON", help="Only this lesson.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit status 1 if a stub is stale.")] = False,

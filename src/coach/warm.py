@@ -49,6 +49,8 @@ class Fork:
                 self.returncode = int(_receive(self._control)[0]["code"])
             except TimeoutError:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            except (EOFError, OSError):
+                self.returncode = -signal.SIGKILL  # whoever would tell was ended by the run: the run is ended too
             finally:
                 self._control.settimeout(None)
         return self.returncode
@@ -103,6 +105,11 @@ class Warm:
             return self._latest
         except (OSError, EOFError) as error:
             raise CourseError(f"The process that starts gradings is gone ({error!r}). Run the command again.") from None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can start another run."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End the process, and a run that is still going on."""

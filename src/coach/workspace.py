@@ -109,9 +109,13 @@ def grade_files(
     notes: Sequence[str] = (),
     time_limit_s: float = TIME_LIMIT_S,
     warm: Warm | None = None,
+    expected: Mapping[str, int] | None = None,
 ) -> Graded:
-    """Grade the files of an answer: name relative to the lesson's folder -> content. Else as `grade`."""
-    expected = expected_items(lesson)
+    """Grade the files of an answer: name relative to the lesson's folder -> content. Else as `grade`.
+
+    `expected` is what `expected_items` returned, for many gradings in a row.
+    """
+    expected = expected_items(lesson) if expected is None else expected
     started = time.monotonic()
     with workspace(lesson, files) as folder:
         canary = f"zz{secrets.token_hex(6)}"  # sorts last: what the submission patched while it ran shows here
@@ -230,7 +234,9 @@ def _run(folder: Path, time_limit_s: float, *options: str, warm: Warm | None = N
     for plugin in PLUGINS:
         arguments += ["-p", plugin]
     environment = _environment(root)
-    with theirs, os.fdopen(printed_there, "wb") as output:
+    with contextlib.ExitStack() as failed, theirs, os.fdopen(printed_there, "wb") as output:
+        failed.callback(ours.close)
+        failed.callback(os.close, printed_here)
         if warm:
             process: Fork | subprocess.Popen[bytes] = warm.start(
                 arguments, cwd=root, env=environment, output=output.fileno(), records=theirs.fileno()
@@ -248,6 +254,7 @@ def _run(folder: Path, time_limit_s: float, *options: str, warm: Warm | None = N
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+        failed.pop_all()
     records = bytearray()
     tail = bytearray()
     stopped: list[str] = []
