@@ -274,6 +274,11 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...
     return set_up
 
 
+def settings() -> Any:
+    """What the service would start with now."""
+    return lesson.Settings()
+
+
 async def start(app: FastAPI) -> BaseException | None:
     """Start a service and stop it; return what stopped the start."""
     try:
@@ -297,9 +302,9 @@ def leaked(text: str) -> list[str]:
 def test_values_come_from_the_environment_and_from_the_file(environment: Callable[..., None]) -> None:
     """One image for every deployment; what differs is outside of it."""
     environment("OPENAI_API_KEY=sk-file", "REQUESTS_PER_MINUTE=7", "OPENAI_BASE_URL=http://file.test/v1")
-    from_file = lesson.Settings()
+    from_file = settings()
     environment(**ENVIRONMENT, OPENAI_BASE_URL="http://environment.test/v1")
-    both = lesson.Settings()
+    both = settings()
 
     seen = [from_file.openai_api_key.get_secret_value(), from_file.requests_per_minute, from_file.openai_base_url]
     assert json.dumps(seen) == '["sk-file", 7, "http://file.test/v1"]', (
@@ -319,35 +324,35 @@ def test_what_else_stands_in_the_file_is_nobodys_business(environment: Callable[
     """The first colleague who adds a variable for another program stops your service."""
     environment("OPENAI_API_KEY=sk-file", "POSTGRES_PASSWORD=postgres-4", "EDITOR_THEME=dark")
     try:
-        settings = lesson.Settings()
+        ours = settings()
     except ValueError as error:
         pytest.fail(
             f"`.env` has two variables that are not yours, and the start fails: {str(error)[:200]} "
             "pydantic-settings forbids extra lines in a file until extra says otherwise."
         )
-    assert settings.openai_api_key.get_secret_value() == "sk-file", "the key in `.env` was not read"
+    assert ours.openai_api_key.get_secret_value() == "sk-file", "the key in `.env` was not read"
 
 
 @pytest.mark.task(1)
 def test_no_secret_is_ever_shown(environment: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
     """`log.info("settings: %s", settings)` is written in every service, once."""
     environment(**ENVIRONMENT)
-    settings = lesson.Settings()
+    ours = settings()
     with caplog.at_level(logging.INFO):
-        logging.getLogger("service").info("settings: %s", settings)
+        logging.getLogger("service").info("settings: %s", ours)
 
     texts = {
-        "repr": repr(settings),
-        "str": str(settings),
+        "repr": repr(ours),
+        "str": str(ours),
         "a log line": caplog.text,
-        "JSON": settings.model_dump_json(),
-        "the fields, one by one": " ".join(f"{value}" for value in settings.model_dump().values()),
+        "JSON": ours.model_dump_json(),
+        "the fields, one by one": " ".join(f"{value}" for value in ours.model_dump().values()),
     }
     for what, text in texts.items():
         assert not leaked(text), (
             f"{what} shows {leaked(text)}. A key is a SecretStr, and a URL with a password in it is one, too."
         )
-    assert settings.openai_api_key.get_secret_value() == "sk-environment-1", "the key should be there when asked for"
+    assert ours.openai_api_key.get_secret_value() == "sk-environment-1", "the key should be there when asked for"
 
 
 @pytest.mark.task(1)
@@ -356,13 +361,11 @@ def test_a_wrong_value_is_named_and_shows_no_secret(environment: Callable[..., N
     """An error at the start is the text that gets pasted into a chat."""
     environment(**ENVIRONMENT, REQUESTS_PER_MINUTE=value)
     try:
-        settings = lesson.Settings()
+        ours = settings()
     except ValueError as error:
         text = shown(error)
     else:
-        pytest.fail(
-            f"REQUESTS_PER_MINUTE={value} was taken as {settings.requests_per_minute!r}; at least 1 is asked for"
-        )
+        pytest.fail(f"REQUESTS_PER_MINUTE={value} was taken as {ours.requests_per_minute!r}; at least 1 is asked for")
     assert "requests_per_minute" in text.lower(), f"the error does not name REQUESTS_PER_MINUTE: {text[:300]}"
     assert not leaked(text), f"the error about REQUESTS_PER_MINUTE={value} shows {leaked(text)}"
 
@@ -374,7 +377,7 @@ async def test_without_its_key_the_service_does_not_start(
 ) -> None:
     """Found at the start it is one line in the deploy; found by the first caller it is a night."""
     environment(**ENVIRONMENT)
-    lesson.Settings()
+    settings()
     environment(**{**ENVIRONMENT, "OPENAI_API_KEY": "", **key})
     if not key:
         del os.environ["OPENAI_API_KEY"]
@@ -558,7 +561,8 @@ async def test_who_is_not_known_passes_uncounted(limiters: Callable[..., Any]) -
     async def websocket(scope: Any, receive: Any, send: Any) -> None:
         statuses.add(scope["type"])
 
-    await lesson.RateLimit(websocket, limiter, lambda scope: "ada")({"type": "lifespan"}, None, None)
+    nothing: Any = None
+    await lesson.RateLimit(websocket, limiter, lambda scope: "ada")({"type": "lifespan"}, nothing, nothing)
     assert statuses == {401, "lifespan"}, (
         f"Five requests of strangers and one lifespan should reach the application; seen: {statuses}"
     )
@@ -1609,7 +1613,7 @@ async def test_the_providers_own_wait_is_heeded(clock: Clock) -> None:
 )
 async def test_the_second_provider_answers_for_the_first(error: int | None, calls: list[int], answer: Any) -> None:
     """Somebody else can answer for a provider that is down. Nobody else will take a request that is wrong."""
-    first, second = Provider(error and down(error)), Provider()
+    first, second = Provider(down(error) if error else None), Provider()
     pairs = [(lesson.Breaker("first"), first), (lesson.Breaker("second"), second)]
 
     seen = await outcome(lesson.first_answer(pairs))

@@ -34,7 +34,7 @@ ADA = {"authorization": "Bearer key-of-ada"}
 
 
 @contextmanager
-def started(command: list[str], log: Path, **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
+def started(command: list[str], log: Path, **options: Any) -> Iterator["subprocess.Popen[Any]"]:
     """Run a program, and end it with all it has started."""
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, **options)
@@ -66,7 +66,7 @@ class Service:
     url: str
     log: Path
     store: redis.Redis
-    store_process: "subprocess.Popen[bytes]"
+    store_process: "subprocess.Popen[Any]"
     provider: MockLLM
 
     def lines(self) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def serving(folder: Path, server: str, workers: int = 4, **settings: str) -> Ite
             started(command, log, cwd=folder, env=environment),
             redis.Redis(unix_socket_path=str(address)) as store,
         ):
-            until(lambda: log.read_text().count("Application startup complete") >= workers, log.read_text)
+            until(lambda: log.read_text().count("Application startup complete") >= workers, "the workers did not start")
             yield Service(f"http://127.0.0.1:{port}", log, store, store_process, provider.fake)
 
 
