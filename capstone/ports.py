@@ -200,6 +200,16 @@ class JobQueue(Protocol):
 class Deployment(Protocol):
     """Lesson 07: probes, the end of a process, and jobs that are too long for a request."""
 
+    Part: Callable[..., Any]
+    """`Part(name, ping, kind)`: something that the service talks to."""
+    Readiness: Callable[..., Any]
+    """`Readiness(parts)`: what they say."""
+    Drain: Callable[..., Any]
+    """`Drain(notice_s=..., deadline_s=...)` has `stop(leave)`, which is awaited when the process is to end."""
+    CutAtDeadline: Callable[..., ASGIApp]
+    """ASGI middleware `(app, drain)`."""
+    probes: Callable[..., APIRouter]
+    """`probes(readiness, drain)`: `GET /health/live` and `GET /health/ready`."""
     SQLiteJobs: Callable[..., JobQueue]
     """`SQLiteJobs(path)`: jobs in a table."""
     KeyReused: type[Exception]

@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     """Model that makes embeddings. By default the first whose name says so."""
     fallbacks: dict[str, tuple[str, ...]] = {}
     """Models to ask when one does not answer: `{"mock-large": ["mock-small"]}`. A key that may not ask a model does not."""
+    prices: dict[str, tuple[float, float]] = {}
+    """Dollars for a million tokens that a model reads, and writes: `{"mock-large": [3, 15]}`."""
 
     # How patiently.
     connect_s: float = Field(default=5, gt=0)

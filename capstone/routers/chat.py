@@ -1,49 +1,73 @@
 """POST /v1/chat/completions, in OpenAI's shape, so that any of its clients works."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+import asyncio
+from contextlib import suppress
+from typing import Any, Protocol
 
-from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from capstone.parts import auth
+from capstone.dependencies import ChatDep, Chatter
 from capstone.schemas.chat import read_chat
-from capstone.services.chat import ChatService
 
 router = APIRouter(prefix="/v1", tags=["chat"])
-Caller = Annotated[Any, Security(auth.authorized, scopes=["chat"])]
+PING = b": ping\n\n"
+STREAMS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+
+
+class Frames(Protocol):
+    """Events as bytes, and what has to be closed when nobody wants them any more."""
+
+    def __aiter__(self) -> Any:
+        """Iterate them."""
+        ...
+
+    async def aclose(self) -> None:
+        """Leave, and settle."""
+        ...
 
 
 class EventStream(Response):
-    """A response that sends events as they come."""
+    """A response that sends events as they come, and a sign of life after `every_s` seconds without one.
 
-    def __init__(self, frames: AsyncIterator[bytes]) -> None:
-        self.frames = frames
-        self.status_code, self.background = 200, None
-        self.init_headers(
-            {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
-        )
+    One task for each stream looks after that, and not one for each event: this is the hot path.
+    """
+
+    def __init__(self, frames: Frames, every_s: float | None = None) -> None:
+        self.frames, self.every_s = frames, every_s
+        self.status_code, self.background, self.raw_headers = 200, None, list(STREAMS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all of them; however that ends, what they came from is closed."""
+        self.sent = 0
+        beating = self.every_s and asyncio.create_task(self._beat(send, self.every_s))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for frame in self.frames:
+                self.sent += 1
                 await send({"type": "http.response.body", "body": frame, "more_body": True})
+            if beating:
+                beating.cancel()
             await send({"type": "http.response.body", "body": b""})
         finally:
-            await self.frames.aclose()  # type: ignore[attr-defined]
+            if beating:
+                beating.cancel()
+            await self.frames.aclose()
+
+    async def _beat(self, send: Send, every_s: float) -> None:
+        seen = -1
+        with suppress(Exception):  # whoever cannot be sent to has gone: the other task learns it too
+            while True:
+                if seen == self.sent:
+                    await send({"type": "http.response.body", "body": PING, "more_body": True})
+                seen = self.sent
+                await asyncio.sleep(every_s)
 
 
-def get_chat(request: Request) -> ChatService:
-    """Find the service that the lifespan opened."""
-    return request.state.chat
-
-
-@router.post("/chat/completions")
-async def create_chat(request: Request, caller: Caller) -> Response:
-    """Answer a conversation."""
+@router.post("/chat/completions", response_model=None)
+async def create_chat(request: Request, caller: Chatter, chat: ChatDep) -> Response:
+    """Answer a conversation, whole or, with `stream`, as it comes."""
     asked = read_chat(await request.body())
-    chat: ChatService = request.state.chat
-    if not asked.streams:
-        return Response(await chat.complete(caller, asked), media_type="application/json")
-    return EventStream((await chat.stream(caller, asked)).frames())
+    if asked.streams:
+        return EventStream(await chat.stream(caller, asked), chat.settings.heartbeat_s)
+    return Response(await chat.complete(caller, asked), media_type="application/json")

@@ -1,71 +1,181 @@
-"""From a request that may be served to an answer: whom to ask, for how long, at whose cost."""
+"""From a request that may be served to an answer: whom to ask, how patiently, at whose cost."""
 
-import json
 import logging
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
+from pydantic_core import to_json
 
 from capstone.errors import ApiError, ProviderError, openai_error
 from capstone.parts import auth, calls, production, streams
 from capstone.schemas.chat import Asked
-from capstone.services.providers import Provider, Providers
-from capstone.services.providers.openai import Completion, Deltas
+from capstone.services.access import may_ask
+from capstone.services.metering import Meter, Used
+from capstone.services.providers import Completion, Deltas, Provider, Providers
 from capstone.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("capstone.chat")
+T = TypeVar("T")
+Call = Callable[[Provider, Mapping[str, Any]], Awaitable[T]]
 DONE = b"data: [DONE]\n\n"
+
+
+class NoMoreRetries(Exception):
+    """The service as a whole has tried often enough; `last` is what the provider said."""
+
+    def __init__(self, last: Any) -> None:
+        super().__init__(str(last))
+        self.last = last
+
+
+@dataclass
+class RetryBudget:
+    """One retry for every five requests, and a few besides: retries must not be what keeps a provider down."""
+
+    share: float = 0.2
+    most: float = 20.0
+    left: float = 20.0
+
+    def earn(self) -> None:
+        """Count a request."""
+        self.left = min(self.left + self.share, self.most)
+
+    def take(self) -> bool:
+        """Say whether one more retry may be made, and count it."""
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 @dataclass
 class ChatService:
-    """Answers conversations."""
+    """Answers conversations, and turns texts into vectors."""
 
     settings: Settings
     providers: Providers
-    quota: Any
-    breakers: dict[str, Any] = field(default_factory=dict)
+    quota: Any  # lesson 08's QuotaStore
+    meter: Meter
+    cache: Any = None  # lesson 06's ResponseCache
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    breakers: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    async def complete(self, principal: Any, asked: Asked) -> bytes:
+    async def complete(self, principal: Any, asked: Asked, kind: str = "chat") -> bytes:
         """Return the whole answer, as it goes out."""
-        estimate = asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens)
-        async with auth.spending(self.quota, principal, estimate) as bill:
-            done: Completion = await self._ask(principal, asked, lambda provider, body: provider.complete(body))
-            usage = done.usage
-            bill.tokens = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
-        return done.body
+        if self.cache is None or asked.streams:
+            return await self._complete(principal, asked, kind)
 
-    async def stream(self, principal: Any, asked: Asked) -> "Answering":
-        """Open an answer that streams. The caller has to iterate it, or to close it."""
-        estimate = asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens)
+        async def ask() -> str:
+            return (await self._complete(principal, asked, kind)).decode()
+
+        said, _ = await self.cache.answer(principal.id, asked.body, ask)
+        return said.encode()
+
+    async def _complete(self, principal: Any, asked: Asked, kind: str) -> bytes:
+        used = Used(principal.tenant, principal.id, kind, asked.model)
+        async with self._paying(principal, used, asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens)):
+            answer = await self._ask(principal, asked, used, _complete)
+            used.read(answer.usage, prompt=asked.prompt_tokens, pieces=len(answer.body) // 8)
+            used.outcome = "done"
+        return answer.body
+
+    async def embed(self, principal: Any, asked: Asked) -> bytes:
+        """Return the vectors, as they go out."""
+        used = Used(principal.tenant, principal.id, "embedding", asked.model)
+        async with self._paying(principal, used, asked.prompt_tokens):
+            answer = await self._ask(principal, asked, used, _embed)
+            used.read(answer.usage, prompt=asked.prompt_tokens, pieces=0)
+            used.outcome = "done"
+        return answer.body
+
+    async def stream(self, principal: Any, asked: Asked, kind: str = "chat") -> "Answering":
+        """Open an answer that streams: its provider has said yes. Whoever gets it has to close it."""
+        used = Used(principal.tenant, principal.id, kind, asked.model)
+        options = asked.body.get("stream_options") or {}
+        asked.body["stream_options"] = {**options, "include_usage": True}  # we want to know, whoever asks
         stack = AsyncExitStack()
         try:
-            bill = await stack.enter_async_context(auth.spending(self.quota, principal, estimate))
-            asked.body["stream_options"] = {**(asked.body.get("stream_options") or {}), "include_usage": True}
-            deltas = await self._ask(principal, asked, lambda provider, body: provider.stream(body))
+            await stack.enter_async_context(
+                self._paying(principal, used, asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens))
+            )
+            deltas = await self._ask(principal, asked, used, _stream)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await stack.aclose()
             raise
+        deltas.tells_usage = asked.wants_usage
         stack.push_async_callback(deltas.close)
-        return Answering(self.settings, asked, deltas, bill, stack)
+        return Answering(asked, used, deltas, stack)
 
-    async def _ask(self, principal: Any, asked: Asked, call: Any) -> Any:
+    def _paying(self, principal: Any, used: Used, estimate: int) -> "Paying":
+        return Paying(auth.spending(self.quota, principal, estimate), used, self.meter)
+
+    async def _ask(self, principal: Any, asked: Asked, used: Used, call: Call[T]) -> T:
+        """Ask the model, then those that stand in for it; and all of them again, while that may help."""
+        last: Any = None
+
+        def asking(model: str, provider: Provider) -> Callable[[], Awaitable[T]]:
+            async def work() -> T:
+                try:
+                    answer = await call(provider, asked.of(model))
+                except ProviderError as error:
+                    self.meter.failed(provider.name, error)
+                    raise
+                used.model, used.provider = model, provider.name
+                return answer
+
+            return work
+
         chain = [
-            (self._breaker(provider), lambda provider=provider, model=model: call(provider, asked.of(model)))
-            for model, provider in self._route(principal, asked.model)
+            (self._breaker(provider), asking(name, provider)) for name, provider in self._route(principal, asked)
         ]
-        return await calls.retry(
-            lambda: production.first_answer(chain), retries=self.settings.retries, budget_s=self.settings.retry_budget_s
-        )
+        self.budget.earn()
 
-    def _route(self, principal: Any, model: str) -> Sequence[tuple[str, Provider]]:
-        names = [model, *self.settings.fallbacks.get(model, ())]
-        return [(name, self.providers.of_model[name]) for name in names if name in self.providers.of_model]
+        async def attempt() -> T:
+            nonlocal last
+            if last is not None and not self.budget.take():
+                raise NoMoreRetries(last)
+            try:
+                return await production.first_answer(chain)
+            except calls.LLMError as error:
+                last = error
+                raise
+            except production.LLMError as error:  # a breaker's own, which lesson 03's retry does not know
+                last = ProviderError(str(error), error.status, error.retry_after_s)  # type: ignore[attr-defined]
+                raise last from error
+
+        try:
+            return await calls.retry(
+                attempt, retries=self.settings.retries, budget_s=self.settings.retry_budget_s
+            )
+        except NoMoreRetries as error:
+            raise error.last from None
+        except ProviderError as error:
+            if error.status in (400, 413, 422):  # type: ignore[attr-defined]
+                log.info("the provider refused a request: %s", error)
+                raise ApiError(400, "The provider refused this request.", code="refused_by_provider") from error
+            raise
+
+    def _route(self, principal: Any, asked: Asked) -> list[tuple[str, Provider]]:
+        """Return who may be asked, in order: what is asked is what must be allowed, not what was named first."""
+        if not may_ask(principal, asked.model):
+            raise ApiError(403, "This key may not ask this model.", code="model_not_allowed", param="model")
+        route: list[tuple[str, Provider]] = []
+        for name in (asked.model, *self.settings.fallbacks.get(asked.model, ())):
+            provider = self.providers.of_model.get(name)
+            if provider is None or not may_ask(principal, name):
+                continue
+            if lacks := provider.lacks(asked.body):
+                if name == asked.model:
+                    raise ApiError(400, f"This model is not asked with `{lacks}` here.", param=lacks)
+                continue
+            route.append((name, provider))
+        if not route:
+            raise ApiError(404, "There is no such model; GET /v1/models lists them.", code="model_not_found", param="model")
+        return route
 
     def _breaker(self, provider: Provider) -> Any:
         if provider.name not in self.breakers:
@@ -73,38 +183,69 @@ class ChatService:
         return self.breakers[provider.name]
 
 
+async def _complete(provider: Provider, body: Mapping[str, Any]) -> Completion:
+    return await provider.complete(body)
+
+
+async def _embed(provider: Provider, body: Mapping[str, Any]) -> Completion:
+    return await provider.embed(body)
+
+
+async def _stream(provider: Provider, body: Mapping[str, Any]) -> Deltas:
+    return await provider.stream(body)
+
+
 @dataclass
+class Paying:
+    """Lesson 08's reservation, and our own record of the call: both settled however it ends."""
+
+    reservation: Any
+    used: Used
+    meter: Meter
+
+    async def __aenter__(self) -> None:
+        self.bill = await self.reservation.__aenter__()
+        self.span = self.meter.start(self.used)
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> Any:
+        if kind is not None and not issubclass(kind, Exception):
+            self.used.outcome = "left"
+        self.bill.tokens = self.used.tokens
+        self.meter.end(self.used, self.span)
+        return await self.reservation.__aexit__(kind, error, trace)
+
+
 class Answering:
-    """An answer on its way. Iterate `frames` once: when that is over, however it ends, all is settled."""
+    """An answer on its way: iterate it once, and close it, whether or not it was iterated. Then all is settled."""
 
-    settings: Settings
-    asked: Asked
-    deltas: Deltas
-    bill: Any
-    stack: AsyncExitStack
+    def __init__(self, asked: Asked, used: Used, deltas: Deltas, stack: AsyncExitStack) -> None:
+        self.asked, self.used, self.deltas, self.stack = asked, used, deltas, stack
+        self._events = self._all()
+        used.outcome = "left"  # until we know better
 
-    async def frames(self) -> AsyncIterator[bytes]:
+    def frames(self) -> "Answering":
+        """Return its events as bytes."""
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._events
+
+    async def _all(self) -> AsyncGenerator[bytes]:
         """Yield the events, and last the end mark; an answer never just stops."""
         try:
-            parts = streams.with_deadlines(
-                self.deltas.frames, first_s=self.settings.first_token_s, next_s=self.settings.next_token_s
-            )
-            async for frame in streams.with_heartbeats(parts, every_s=self.settings.heartbeat_s):
-                yield streams.encode(None) if frame is None else frame
+            async for frame in self.deltas.frames:
+                yield frame
+            self.used.outcome = "done"
         except (ProviderError, streams.UpstreamError) as error:
+            self.used.outcome = "failed"
             log.warning("an answer broke off: %s", error)
-            yield (
-                b"data: "
-                + json.dumps(openai_error(502, "The answer broke off.", code="stream_broken")).encode()
-                + b"\n\n"
-            )
-        finally:
-            usage = self.deltas.usage
-            self.bill.tokens = (
-                usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
-                if usage
-                else self.asked.prompt_tokens + self.deltas.pieces
-            )
-            with anyio.CancelScope(shield=True):
-                await self.stack.aclose()
+            broken = openai_error(502, "The answer broke off.", code="stream_broken")
+            yield b"data: " + to_json(broken) + b"\n\n"
         yield DONE
+
+    async def aclose(self) -> None:
+        """Leave, and settle what it cost."""
+        with anyio.CancelScope(shield=True):
+            await self._events.aclose()
+            self.used.read(self.deltas.usage, prompt=self.asked.prompt_tokens, pieces=self.deltas.pieces)
+            await self.stack.aclose()

@@ -18,19 +18,23 @@ class HttpxAnswer:
 
     @property
     def status(self) -> int:
+        """The HTTP status."""
         return self.response.status_code
 
     @property
     def retry_after_s(self) -> float | None:
+        """Seconds that the provider asks us to wait."""
         return calls.read_retry_after(self.response.headers)
 
     async def read(self) -> bytes:
+        """Return the whole body."""
         try:
             return await self.response.aread()
         except httpx.RequestError as error:
             raise ProviderError(f"the answer broke off: {error!r}") from error
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self, silence_s: float) -> AsyncIterator[bytes]:  # noqa: ARG002 - the fake is never silent
+        """Yield the body as it comes."""
         try:
             async for chunk in self.response.aiter_bytes():
                 yield chunk
@@ -38,6 +42,7 @@ class HttpxAnswer:
             raise ProviderError(f"the answer broke off: {error!r}") from error
 
     async def close(self) -> None:
+        """Leave."""
         await self.response.aclose()
 
 
@@ -48,6 +53,7 @@ class OfflineWire:
     client: httpx.AsyncClient
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpxAnswer:
+        """Send a request and wait for the status."""
         request = self.client.build_request(method, url, headers=dict(headers), content=body)
         try:
             return HttpxAnswer(await self.client.send(request, stream=True))
@@ -57,4 +63,4 @@ class OfflineWire:
 
 def offline_client() -> httpx.AsyncClient:
     """Make the client that reaches the fake and nothing else."""
-    return httpx.AsyncClient(transport=LLMTransport(MockLLM.offline()))
+    return httpx.AsyncClient(transport=LLMTransport(MockLLM.offline()), timeout=None)

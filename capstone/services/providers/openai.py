@@ -10,8 +10,6 @@ from capstone.errors import ProviderError
 from capstone.parts import streams
 from capstone.services.providers.wire import Answer, Wire
 
-PASSES_ON = (400, 404, 413, 422)  # what these say is about the request
-
 
 @dataclass(frozen=True)
 class Completion:
@@ -27,8 +25,9 @@ class Deltas:
 
     frames: AsyncIterator[bytes] = field(init=False)
     close: Callable[[], Awaitable[None]]  # leaves; the provider sees it, unless all was read
-    usage: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
     pieces: int = 0  # that carried text or part of a tool call
+    tells_usage: bool = True  # whether the event that brings nothing else is passed on
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,11 @@ class OpenAIProvider:
     wire: Wire
     url: str  # "https://api.openai.com/v1"
     headers: Mapping[str, str] = field(repr=False)
+    silence_s: float = 30.0  # the longest between two pieces of a stream
+
+    def lacks(self, asked: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+        """Return what of a request it cannot do: nothing, what it knows is its own business."""
+        return None
 
     async def complete(self, asked: Mapping[str, Any]) -> Completion:
         """Answer a conversation."""
@@ -57,13 +61,16 @@ class OpenAIProvider:
     async def models(self) -> list[str]:
         """Return the names of the models that it has."""
         _, said = await self._fetch("GET", "/models", None)
-        return [one["id"] for one in said["data"]]
+        try:
+            return [one["id"] for one in said["data"]]
+        except (KeyError, TypeError) as error:
+            raise ProviderError("a list of models that is none") from error
 
     async def stream(self, asked: Mapping[str, Any]) -> Deltas:
         """Open an answer that streams; its status has come."""
         answer = await self._send("POST", "/chat/completions", asked)
         deltas = Deltas(answer.close)
-        deltas.frames = frames(deltas, answer)
+        deltas.frames = frames(deltas, answer.chunks(self.silence_s))
         return deltas
 
     async def _fetch(self, method: str, path: str, asked: Mapping[str, Any] | None) -> tuple[bytes, dict[str, Any]]:
@@ -93,13 +100,13 @@ class OpenAIProvider:
         raise ProviderError(f"{self.name} answered {status}: {text}", status, wait_s)
 
 
-async def frames(deltas: Deltas, answer: Answer) -> AsyncIterator[bytes]:
+async def frames(deltas: Deltas, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield a provider's events as they go out, up to its end mark, which we write ourselves.
 
     Raises:
         ProviderError: it reports an error, sends what is no chunk, or ends without the mark.
     """
-    async for event in streams.parse_events(answer.chunks()):
+    async for event in streams.parse_events(chunks):
         data = event.data
         if data == "[DONE]":
             return
@@ -112,8 +119,10 @@ async def frames(deltas: Deltas, answer: Answer) -> AsyncIterator[bytes]:
             raise ProviderError(f"an error in the stream: {data[:500]}")
         if usage:
             deltas.usage = usage
-        if choices:
-            delta = choices[0].get("delta") or {}
+            if not choices and not deltas.tells_usage:
+                continue
+        for choice in choices:
+            delta = choice.get("delta") or {}
             deltas.pieces += bool(delta.get("content") or delta.get("tool_calls"))
         yield b"data: " + data.encode() + b"\n\n"
     raise ProviderError("the stream ended without its end mark")
