@@ -82,9 +82,9 @@ class SQLiteJobs:
         raise NotImplementedError("TODO 07.8")
 
 
-def work_once(jobs: SQLiteJobs, work: Callable[[Job], str]) -> bool:
+def work_once(jobs: SQLiteJobs, work: Callable[[Job], str], *, lease_s: float = 60) -> bool:
     """Given: the embedded worker's turn. False if there is nothing to do."""
-    if not (job := jobs.claim(time.time())):
+    if not (job := jobs.claim(time.time(), lease_s=lease_s)):
         return False
     try:
         jobs.finish(job.id, work(job))

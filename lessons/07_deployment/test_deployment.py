@@ -334,9 +334,16 @@ def whole(seconds: int) -> bytes:
     return f"{events}event: done\ndata: {{}}\n\n".encode()
 
 
-async def ended(exchange: Exchange) -> None:
+async def not_open(service: Service) -> None:
+    """Raise the TODO that the drain has met."""
+    if service.stopping.done() and isinstance(service.stopping.exception(), NotImplementedError):
+        await service.stopping
+
+
+async def ended(exchange: Exchange, service: Service) -> None:
     """Wait for a request, on the virtual clock."""
     await asyncio.wait({exchange.task}, timeout=120)
+    await not_open(service)
     assert exchange.task.done(), "120 s after the signal the request is still under way: nobody cuts it."
     if not exchange.task.cancelled() and (error := exchange.task.exception()):
         raise error
@@ -355,7 +362,7 @@ async def test_not_ready_first_then_the_door_is_closed() -> None:
     await asyncio.sleep(4.8)
     early = list(service.left)
     await asyncio.sleep(0.3)
-    await ended(late)
+    await ended(late, service)
 
     assert at_once is True, f"the signal came, and drain.draining is {at_once!r}: the readiness probe still says 200"
     assert early == [], (
@@ -374,7 +381,7 @@ async def test_who_finishes_in_time_notices_nothing() -> None:
     service = Service()
     exchange = service.request(stream(24))
     service.stop()
-    await ended(exchange)
+    await ended(exchange, service)
 
     assert exchange.body == whole(24), f"an answer of 24 s, deadline_s=25, ended with {exchange.body[-120:]!r}"
     assert exchange.is_whole, "the response has no end, or two"
@@ -387,7 +394,7 @@ async def test_a_stream_that_is_cut_says_so() -> None:
     service = Service()
     exchange = service.request(stream(600))
     service.stop()
-    await ended(exchange)
+    await ended(exchange, service)
 
     assert exchange.work_ended == 25, (
         f"deadline_s=25, and the application was ended {exchange.work_ended:g} s after the signal"
@@ -423,7 +430,7 @@ async def test_who_has_nothing_yet_is_sent_away_politely() -> None:
 
     exchange = service.request(thinks)
     service.stop()
-    await ended(exchange)
+    await ended(exchange, service)
 
     first = exchange.messages[0][1] if exchange.messages else {}
     headers = {name.lower(): value for name, value in first.get("headers", [])}
@@ -446,7 +453,7 @@ async def test_no_event_is_written_into_something_else(media_type: str) -> None:
     service = Service()
     exchange = service.request(stream(600, media_type))
     service.stop()
-    await ended(exchange)
+    await ended(exchange, service)
 
     assert b"event: error" not in exchange.body, f"the response was {media_type!r}, and an event was written into it"
     starts = sum(message["type"] == "http.response.start" for _, message in exchange.messages)
@@ -466,7 +473,7 @@ async def test_behind_the_end_nothing_is_sent() -> None:
 
     exchange = service.request(then_works)
     service.stop()
-    await ended(exchange)
+    await ended(exchange, service)
 
     assert exchange.body == whole(1), f"the answer was whole after a second, and then came {exchange.messages[-1][1]}"
 
@@ -484,6 +491,7 @@ async def test_whoever_else_cancels_is_obeyed() -> None:
     await finished.task
     service.stop()
     await asyncio.sleep(30)
+    await not_open(service)
 
     assert exchange.task.cancelled(), "the request was cancelled from outside, and went on or ended as if it were done"
     assert exchange.work_ended == 3, "the request was cancelled from outside, and its application was not"
