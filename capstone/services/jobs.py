@@ -54,7 +54,7 @@ class JobService:
         await asyncio.to_thread(_check, order)  # what no model would answer is refused here and now
         # The tenant's key, not the world's: another's `import-1` is no reason to refuse mine.
         name = f"{principal.id}\n{key}" if key else secrets.token_hex(32)
-        payload = json.dumps({"for": principal.model_dump(mode="json"), "order": order.model_dump()}, sort_keys=True)
+        payload = json.dumps({"for": _known(principal), "order": order.model_dump()}, sort_keys=True)
         try:
             job = await asyncio.to_thread(self.queue.submit, hashlib.sha256(name.encode()).hexdigest(), payload)
         except self.key_reused as error:
@@ -210,6 +210,11 @@ class _Asking:
 
     async def _keep(self, place: int, **said: Any) -> None:
         await self.service.rows.answer(self.job_id, place, **said)
+
+
+def _known(principal: Any) -> dict[str, Any]:
+    """Return the fields of a principal, always in the same order: the payload of a key has to stay the same."""
+    return {**principal.model_dump(mode="json"), "scopes": sorted(principal.scopes)}
 
 
 def _check(order: JobOrder) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -87,7 +88,13 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + STARTED_WITHIN_S
     while time.monotonic() < deadline:
         if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text(errors="replace")):
-            return found[1]
+            host, port = found[1].removeprefix("http://").split(":")
+            try:  # with several workers the line comes before the first of them listens
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return found[1]
         assert process.poll() is None, f"it did not start:\n{log.read_text()}"
         time.sleep(0.02)
     raise AssertionError(f"it did not start within {STARTED_WITHIN_S} s:\n{log.read_text()}")
