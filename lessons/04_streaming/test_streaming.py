@@ -1104,8 +1104,8 @@ async def test_what_is_no_request_is_passed_on() -> None:
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[tuple[int, list[BaseException]]]:
-    """A real server on a free port, and what the application raised in it."""
+def served(app: ASGIApp, raised: Callable[[], None]) -> Iterator[tuple[int, list[BaseException]]]:
+    """A real server on a free port, and what the application raised in it; `raised` is called when it does."""
     ready, errors = threading.Event(), list[BaseException]()
 
     async def noted(scope: Scope, receive: Receive, send: Send) -> None:
@@ -1113,6 +1113,7 @@ def served(app: ASGIApp) -> Iterator[tuple[int, list[BaseException]]]:
             await app(scope, receive, send)
         except BaseException as error:
             errors.append(error)
+            raised()
             raise
 
     class Server(uvicorn.Server):
@@ -1143,7 +1144,7 @@ def served(app: ASGIApp) -> Iterator[tuple[int, list[BaseException]]]:
 def test_under_a_real_server_both_leavers_are_noticed() -> None:
     """The proof that counts: a socket, a server, and what the provider saw."""
     body = b'{"prompt": "Hello"}'
-    with MockLLM() as llm, served(lesson.WhileConnected(service(llm))) as (port, errors):
+    with MockLLM() as llm, served(lesson.WhileConnected(service(llm)), llm.bell.ring) as (port, errors):
         for path in ("/whole", "/stream"):
             gate = llm.tokens(["a", "b"]).step()
             with socket.create_connection(("127.0.0.1", port)) as reader:
