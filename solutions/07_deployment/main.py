@@ -36,6 +36,7 @@ async def ask_provider() -> None:
     raise NotImplementedError
 
 
+on_lambda = "AWS_LAMBDA_RUNTIME_API" in os.environ
 table = SQLiteJobs(os.environ.get("JOBS_DB", ":memory:"))
 jobs: Jobs = table
 if host := os.environ.get("REDIS_HOST"):
@@ -45,7 +46,7 @@ app = create_app(
     parts=[Part("jobs", ask_table), Part("provider", ask_provider, "remote")],
     drain=Drain(notice_s=float(os.environ.get("NOTICE_S", "5"))),
     jobs=jobs,
-    turn=None if host else lambda: work_once(table, answer),
+    turn=None if host or on_lambda else lambda: work_once(table, answer),  # on Lambda nothing runs between two events
 )
-if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+if on_lambda:
     handler = lambda_handler(app)

@@ -62,12 +62,10 @@ def celery() -> Any:
     """The reference's Celery on the broker of the environment; for SQS, at the address of the fake."""
     made = lesson.create_celery(os.environ["BROKER_URL"], table(), work, longest_job_s=1)
     if made.conf.broker_url.startswith("sqs"):
-        made.conf.broker_transport_options |= {
-            "region": "eu-central-1",
-            "is_secure": False,
-            "wait_time_seconds": 1,
-            "polling_interval": 0.2,
-        }
+        here = {"region": "eu-central-1", "is_secure": False, "wait_time_seconds": 1, "polling_interval": 0.2}
+    else:  # as it comes, a worker looks for messages whose time is over every 100 s
+        here = {"unacked_restore_interval": 1, "unacked_restore_throttle": 1}
+    made.conf.broker_transport_options |= here
     return made
 
 
