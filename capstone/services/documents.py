@@ -6,12 +6,13 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from capstone import ports
+from capstone.services.embedding import EMBEDDING_FOR
 from capstone.services.extract import Unreadable, media_type_of, text_of
 from capstone.store.documents import Documents
 from capstone.store.tables import Document
@@ -30,6 +31,7 @@ class Shelf:
     documents: Documents
     folder: Path
     embed: ports.Embed
+    indexer: Callable[[str], Any]  # who embeds a tenant's documents
     pause_s: float = 1.0  # between two looks for work that another process has accepted
     tries: int = 5  # for a document that cannot be embedded; then it is given up, in words
     library: Any = None
@@ -123,17 +125,27 @@ class Shelf:
                 await self.documents.forget(one.id)
         fresh = [one for one in tasks if one.state == "queued"]
         texts = {one.id: text for one in fresh if (text := await self._text_of(one)) is not None}
-        readable = [one for one in fresh if one.id in texts]
-        if not readable:
+        for tenant in sorted({one.tenant for one in fresh}):
+            await self._put([one for one in fresh if one.tenant == tenant and one.id in texts], texts)
+
+    async def _put(self, documents: list[Document], texts: Mapping[str, str]) -> None:
+        """Put documents of one tenant into the index, all in one swap: each swap writes the whole index."""
+        if not documents:
             return
-        wanted = [self.part.store.Document(one.name, texts[one.id], one.tenant, one.meta) for one in readable]
+        EMBEDDING_FOR.set(self.indexer(documents[0].tenant))
+        wanted = [self.part.store.Document(one.name, texts[one.id], one.tenant, one.meta) for one in documents]
         try:
-            await self.library.put(*wanted)  # all in one swap: each swap writes the whole index
+            await self.library.put(*wanted)
         except Exception as error:  # the provider is away, or says no to one of them
-            await self._failed(readable, error)
+            if len(documents) == 1:
+                await self._failed(documents[0], error)
+            for one in (
+                documents if len(documents) > 1 else ()
+            ):  # each alone: who is refused must not hold up the others
+                await self._put([one], texts)
             return
         counts = chunk_counts(self.library.snapshot.chunks)
-        for one in readable:
+        for one in documents:
             self._tried.pop(one.id, None)
             await self.documents.settle(one, text=texts[one.id], chunks=counts.get((one.tenant, one.name), 0))
 
@@ -145,20 +157,15 @@ class Shelf:
             await self.documents.settle(document, error=str(error))
             return None
 
-    async def _failed(self, documents: list[Document], error: Exception) -> None:
-        """Try again later, each alone: one that the provider refuses must not hold up the others."""
-        if len(documents) > 1:
-            for one in documents:
-                await self._do([one])
-            return
-        (one,) = documents
-        tried = self._tried.get(one.id, (0, 0.0))[0] + 1
-        log.warning("document %s was not embedded, try %d: %s", one.id, tried, type(error).__name__)
+    async def _failed(self, document: Document, error: Exception) -> None:
+        """Try again later, a few times."""
+        tried = self._tried.get(document.id, (0, 0.0))[0] + 1
+        log.warning("document %s was not embedded, try %d: %s", document.id, tried, type(error).__name__)
         if tried < self.tries:
-            self._tried[one.id] = tried, time.monotonic() + self.pause_s * 2**tried
+            self._tried[document.id] = tried, time.monotonic() + self.pause_s * 2**tried
         else:
-            self._tried.pop(one.id, None)
-            await self.documents.settle(one, error="the model that embeds texts did not answer; upload it again")
+            self._tried.pop(document.id, None)
+            await self.documents.settle(document, error="the model that embeds texts did not answer; upload it again")
 
 
 def _looked_at(name: str, content: bytes, meta: Mapping[str, str]) -> tuple[str, str]:

@@ -20,11 +20,11 @@ URL = "http://own-models/v1"
 class Answers(Protocol):
     """Who answers conversations: `services.chat.ChatService`."""
 
-    async def complete(self, principal: Any, asked: Asked, /) -> bytes:
+    async def complete(self, principal: Any, asked: Asked, kind: str, /) -> bytes:
         """Return the whole answer in OpenAI's shape."""
         ...
 
-    async def stream(self, principal: Any, asked: Asked, /) -> Any:
+    async def stream(self, principal: Any, asked: Asked, kind: str, /) -> Any:
         """Open an answer that streams; it has `frames()`."""
         ...
 
@@ -34,6 +34,7 @@ class Call:
     """For whom a call goes through the door, and what became of it."""
 
     principal: Any
+    kind: str = "rag"  # as usage records know it
     failure: Exception | None = None  # as we raised it; what the client on the other side makes of it says less
     streams: list[Any] = field(default_factory=list[Any])
 
@@ -59,9 +60,9 @@ class Door(httpx.AsyncBaseTransport):
         try:
             asked = read_chat(await request.aread())
             if not asked.streams:
-                body = await self.answers.complete(call.principal, asked)
+                body = await self.answers.complete(call.principal, asked, call.kind)
                 return httpx.Response(200, content=body, headers={"content-type": "application/json"})
-            frames = (await self.answers.stream(call.principal, asked)).frames()
+            frames = (await self.answers.stream(call.principal, asked, call.kind)).frames()
         except Exception as error:
             call.failure = error
             raise

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,77 +12,69 @@ from pydantic_core import from_json, to_json
 
 from capstone import ports
 from capstone.parts import calls
+from capstone.schemas.chat import Asked
+from capstone.services.chat import ChatService
 from capstone.services.door import URL
-from capstone.services.providers import Providers
 from capstone.settings import Settings
+
+EMBEDDING_FOR: ContextVar[Any] = ContextVar("EMBEDDING_FOR")  # the principal who pays
 
 
 class Embeds(Protocol):
-    """A provider that makes embeddings."""
+    """Who makes embeddings: `services.chat.ChatService`, or `Hashing`."""
 
-    @property
-    def name(self) -> str:
-        """Whose it is."""
-        ...
-
-    async def embed(self, asked: Any, /) -> Any:
-        """Answer OpenAI's `POST /embeddings`; the answer has `body` and `usage`."""
+    async def embed(self, principal: Any, asked: Asked, /) -> bytes:
+        """Answer OpenAI's `POST /embeddings`."""
         ...
 
 
 @dataclass(frozen=True)
 class _Way(httpx.AsyncBaseTransport):
-    provider: Embeds
+    embeds: Embeds
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        asked = from_json(await request.aread())
-        answer = await calls.retry(lambda: self.provider.embed(asked))
-        return httpx.Response(200, content=answer.body, headers={"content-type": "application/json"})
+        body = from_json(await request.aread())
+        size = sum(map(len, body["input"])) // 4 + len(body["input"])
+        asked = Asked(body, body["model"], streams=False, wants_usage=False, limit=None, prompt_tokens=size)
+        answer = await self.embeds.embed(EMBEDDING_FOR.get(), asked)
+        return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
 
 
 @asynccontextmanager
-async def open_embed(part: ports.Rag, provider: Embeds, model: str) -> AsyncIterator[ports.Embed]:
-    """Hold open what turns texts into vectors."""
-    async with httpx.AsyncClient(transport=_Way(provider)) as http:
+async def open_embed(part: ports.Rag, embeds: Embeds, model: str) -> AsyncIterator[ports.Embed]:
+    """Hold open what turns texts into vectors, for whomever `EMBEDDING_FOR` names."""
+    async with httpx.AsyncClient(transport=_Way(embeds)) as http:
         yield part.store.Embedder(http, URL, "none", model)
 
 
-def embedding_provider(settings: Settings, providers: Providers) -> tuple[Embeds, str]:
+def embedding_model(settings: Settings, chat: ChatService) -> tuple[Embeds, str]:
     """Return who embeds, and with which model: the one that is set, else the first that any provider has.
 
     Where nobody embeds (Anthropic has no such API), it is done here, by words in common: no model, no key, and good
     enough to try things out.
     """
-    names = [settings.embedding_model] if settings.embedding_model else providers.embedding_models
-    for name in names:
-        if name in providers.of_model:
-            return providers.of_model[name], name
-    if settings.embedding_model and providers.of_model:  # a model that its provider does not list
-        return next(iter(providers.of_model.values())), settings.embedding_model
+    wanted, providers = settings.embedding_model, chat.providers
+    if wanted and providers.of_model:  # also one that its provider does not list
+        providers.add(providers.of_model.get(wanted) or next(iter(providers.of_model.values())), [wanted])
+        return chat, wanted
+    if providers.embedding_models:
+        return chat, providers.embedding_models[0]
     return Hashing(), "hashing"
 
 
-def embedding_folder(provider: Embeds, model: str) -> str:
+def folder_of(embeds: Embeds, model: str) -> str:
     """Return a name for the index of this model: vectors of two models have nothing to say to each other."""
-    return re.sub(r"[^\w.-]", "_", f"{provider.name}-{model}")
+    provider = embeds.providers.of_model[model].name if isinstance(embeds, ChatService) else "here"
+    return re.sub(r"[^\w.-]", "_", f"{provider}-{model}")
 
 
-@dataclass(frozen=True)
-class _Vectors:
-    body: bytes
-    usage: Any
-
-
-@dataclass(frozen=True)
 class Hashing:
     """Vectors by feature hashing, in this process: mockllm's, whose texts are near when they share words."""
 
-    name: str = "here"
-
-    async def embed(self, asked: Any, /) -> _Vectors:
+    async def embed(self, principal: Any, asked: Asked, /) -> bytes:
         """Answer in OpenAI's shape. Computed in a thread, a text at a time: a book must not hold up the streams."""
         from mockllm.embeddings import embed
 
-        vectors = await calls.map_in_threads(embed, asked["input"], threads=1)
+        vectors = await calls.map_in_threads(embed, asked.body["input"], threads=1)
         data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(vectors)]
-        return _Vectors(to_json({"object": "list", "data": data, "model": "hashing"}), {})
+        return to_json({"object": "list", "data": data, "model": "hashing"})

@@ -188,9 +188,8 @@ class _Asking:
         if job.state not in ("queued", "running"):  # another process was told to cancel it
             raise self.service.calls.LLMError("cancelled")
         try:
-            said = from_json(
-                await self.service.answers.complete(self.principal, read_chat(to_json(_body(self.order, prompt))))
-            )
+            asked = read_chat(to_json(_body(self.order, prompt)))
+            said = from_json(await self.service.answers.complete(self.principal, asked, "job"))
         except (ApiError, HTTPException) as error:  # the latter is how lesson 08 says that the quota is used up
             said = error.message if isinstance(error, ApiError) else str(error.detail)
             await self._keep(place, error=said)

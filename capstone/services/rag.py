@@ -14,6 +14,7 @@ from capstone import ports
 from capstone.schemas.rag import Answer, Citation, Question
 from capstone.services.documents import Shelf
 from capstone.services.door import CALL, URL, Call
+from capstone.services.embedding import EMBEDDING_FOR
 from capstone.store.tables import Document
 
 UNKNOWN = "I don't know."
@@ -35,7 +36,7 @@ class Rag:
         found: dict[str, Document] = {}
 
         async def search(query: Any) -> list[Any]:
-            hits, documents = await self._search(query)
+            hits, documents = await self._search(principal, query)
             found.update(documents)
             return hits
 
@@ -50,7 +51,7 @@ class Rag:
     @asynccontextmanager
     async def stream(self, principal: Any, asked: Question) -> AsyncIterator[tuple[list[Citation], AsyncIterator[str]]]:
         """Search, and begin to answer: yields the sources, and the text as it comes. What goes wrong before, raises."""
-        hits, documents = await self._search(self._query(principal, asked))
+        hits, documents = await self._search(principal, self._query(principal, asked))
         sources = [_cited(n, hit, documents[hit.chunk.doc]) for n, hit in enumerate(hits, 1)]
         if not hits:
             yield [], _once(UNKNOWN)
@@ -66,13 +67,15 @@ class Rag:
             asked.question, principal.tenant, k=asked.k, floor=self.floor, where=asked.where
         )
 
-    async def _search(self, query: Any) -> tuple[list[Any], dict[str, Document]]:
+    async def _search(self, principal: Any, query: Any) -> tuple[list[Any], dict[str, Document]]:
         """Return hits and, by name, the documents that they are in.
 
         Whatever the search finds, nobody sees what the store does not know as their tenant's: a document that was
         deleted a moment ago, or one of somebody else's in an index that a mistake has mixed up.
         """
         await self.shelf.refresh()
+        # Which model embeds is not the caller's choice, so a key that may ask only some models may still search.
+        EMBEDDING_FOR.set(principal.model_copy(update={"scopes": frozenset()}))
         rank = self.part.retrieval.hybrid(self.part.retrieval.nearest, self.part.retrieval.matching)
         hits = await self.part.retrieval.Retriever(self.shelf.library, self.shelf.embed, rank).search(query)
         own = [hit for hit in hits if hit.chunk.tenant == query.tenant]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from capstone.parts import rag as part
 from capstone.services.chat import ChatService
 from capstone.services.documents import Shelf
 from capstone.services.door import Door
-from capstone.services.embedding import embedding_folder, embedding_provider, open_embed
+from capstone.services.embedding import embedding_model, folder_of, open_embed
 from capstone.services.jobs import JobService
 from capstone.services.rag import Rag
 from capstone.services.turns import take_turn
@@ -40,10 +41,11 @@ class Work:
 @asynccontextmanager
 async def open_work(settings: Settings, store: Store, chat: ChatService) -> AsyncIterator[Work]:
     """Hold open what documents and jobs need, and let it work. Nothing here is waited for by the start."""
-    provider, model = embedding_provider(settings, chat.providers)
+    embeds, model = embedding_model(settings, chat)
     default = chat.providers.default_model
-    async with open_embed(part, provider, model) as embed, httpx.AsyncClient(transport=Door(chat)) as http:
-        shelf = Shelf(part, store.documents, settings.data / "index" / embedding_folder(provider, model), embed)
+    async with open_embed(part, embeds, model) as embed, httpx.AsyncClient(transport=Door(chat)) as http:
+        folder = settings.data / "index" / folder_of(embeds, model)
+        shelf = Shelf(part, store.documents, folder, embed, indexer)
         await shelf.open()
         queue = await asyncio.to_thread(deployment.SQLiteJobs, settings.data / "jobs.db")
         jobs = JobService(
@@ -89,6 +91,11 @@ async def bring(shelf: Shelf, corpus: Path, done: Path) -> None:
     for page in sorted(await asyncio.to_thread(lambda: list(corpus.glob("*.md")))):
         await shelf.accept(DEMO, page.name, await asyncio.to_thread(page.read_bytes), {})
     await asyncio.to_thread(done.touch)
+
+
+def indexer(tenant: str) -> Any:
+    """Return who embeds a tenant's documents: its usage records name it, and no quota stops it half way."""
+    return auth.Principal(id="documents", tenant=tenant, scopes=frozenset(), token_limit=sys.maxsize)
 
 
 def work_of(request: Any) -> Work:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from capstone.parts import rag
+from capstone.schemas.chat import Asked
 from capstone.services.documents import Shelf
-from capstone.services.embedding import Hashing, open_embed
+from capstone.services.embedding import EMBEDDING_FOR, Hashing, open_embed
 from capstone.services.extract import Unreadable, media_type_of, text_of
 from capstone.services.turns import take_turn
-from capstone.services.work import bring
+from capstone.services.work import bring, indexer
 from capstone.store import Store, open_store
 from tests.capstone.pdfs import bomb, locked, make_pdf
 from tests.capstone.test_store import Wanted
@@ -35,7 +36,7 @@ async def embed() -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def shelf(store: Store, tmp_path: Path, embed: Any) -> AsyncIterator[Shelf]:
-    async for one in kept(Shelf(rag, store.documents, tmp_path / "index", embed, pause_s=0.02)):
+    async for one in kept(Shelf(rag, store.documents, tmp_path / "index", embed, indexer, pause_s=0.02)):
         yield one
 
 
@@ -221,7 +222,7 @@ async def test_one_that_the_provider_refuses_is_given_up_and_the_others_are_ther
             raise RuntimeError("400: no")
         return await embed(texts)
 
-    async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", choosy, pause_s=0.001, tries=3)):
+    async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", choosy, indexer, pause_s=0.001, tries=3)):
         bad, _ = await shelf.accept("a", "bad.txt", b"This is poison.", {})
         good, _ = await shelf.accept("a", "good.txt", b"This is fine.", {})
         assert (await settled(shelf, "a", good.id)).state == "ready"
@@ -265,7 +266,7 @@ async def test_row_22_cutting_and_indexing_are_off_the_loop(store: Store, tmp_pa
         Document=rag.store.Document, Library=lambda folder, embed: rag.store.Library(folder, embed, cut)
     )
     part: Any = SimpleNamespace(store=held)
-    async for shelf in kept(Shelf(part, store.documents, tmp_path / "index", embed, pause_s=0.02)):
+    async for shelf in kept(Shelf(part, store.documents, tmp_path / "index", embed, indexer, pause_s=0.02)):
         document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
         assert (await settled(shelf, "a", document.id)).state == "ready"
 
@@ -282,7 +283,7 @@ async def test_row_22_vectors_made_in_this_process_are_made_off_the_loop() -> No
             await asyncio.sleep(0)
 
     going = asyncio.create_task(go_round())
-    await Hashing().embed({"input": texts})
+    await Hashing().embed(None, Asked({"input": texts}, "hashing", False, False, None, 0))
     going.cancel()
     assert rounds > 500, f"the event loop went round {rounds} times while 64 texts were embedded"
 
@@ -325,24 +326,24 @@ async def test_row_21_a_planted_pickle_is_never_opened(
 
     monkeypatch.setenv("PLANTED", str(tmp_path))
     folder = tmp_path / "index"
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
         document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
         await settled(shelf, "a", document.id)
     for name in ("index.pkl", "x.pickle", "index.json", *[one.name for one in folder.iterdir()]):
         (folder / name).write_bytes(pickle.dumps(Planted()))
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
         await holds(shelf, "x.txt")
     assert not (tmp_path / "opened").exists()
 
 
 async def test_an_index_that_is_lost_or_broken_is_made_again(store: Store, tmp_path: Path, embed: Any) -> None:
     folder = tmp_path / "index"
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
         document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
         await settled(shelf, "a", document.id)
     for one in folder.iterdir():
         one.write_bytes(b"nonsense" * 100)
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
         await holds(shelf, "x.txt")
     assert [name for name in os.listdir(tmp_path) if name.startswith("index.broken-")], (
         "what was broken is kept for whoever wants to know why"
@@ -350,21 +351,22 @@ async def test_an_index_that_is_lost_or_broken_is_made_again(store: Store, tmp_p
     for one in folder.iterdir():
         one.unlink()
     folder.rmdir()
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
         await holds(shelf, "x.txt")
 
 
 async def test_what_the_store_does_not_know_leaves_the_index(store: Store, tmp_path: Path, embed: Any) -> None:
+    EMBEDDING_FOR.set(None)
     stray = rag.store.Library(tmp_path / "index", embed)
     await stray.put(rag.store.Document("stray.txt", "Whose is this?", "a", {}))
-    async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", embed, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", embed, indexer, pause_s=0.02)):
         await holds(shelf)
 
 
 async def test_another_process_sees_what_the_one_that_keeps_the_index_wrote(
     shelf: Shelf, store: Store, tmp_path: Path, embed: Any
 ) -> None:
-    reader = Shelf(rag, store.documents, tmp_path / "index", embed)
+    reader = Shelf(rag, store.documents, tmp_path / "index", embed, indexer)
     await reader.open()
     document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
     await settled(shelf, "a", document.id)

@@ -37,7 +37,8 @@ class Models:
         self.open = self.peak = 0
         self.came = asyncio.Event()
 
-    async def complete(self, principal: Any, asked: Asked, /) -> bytes:
+    async def complete(self, principal: Any, asked: Asked, kind: str, /) -> bytes:
+        assert kind == "job"
         prompt = asked.body["messages"][0]["content"]
         self.asked.append(prompt)
         self.open += 1
@@ -57,7 +58,7 @@ class Models:
         usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
         return json.dumps({"choices": [{"message": {"content": f"to {prompt}"}}], "usage": usage}).encode()
 
-    async def stream(self, principal: Any, asked: Asked, /) -> Any:
+    async def stream(self, principal: Any, asked: Asked, kind: str, /) -> Any:
         raise AssertionError("a job streams nothing")
 
 

@@ -16,7 +16,7 @@ import httpx2 as httpx
 from capstone.errors import ProviderError
 from capstone.parts import models
 from capstone.services.providers.anthropic import AnthropicProvider
-from capstone.services.providers.offline import OfflineWire, offline_client
+from capstone.services.providers.offline import open_offline
 from capstone.services.providers.openai import Completion, Deltas, OpenAIProvider
 from capstone.services.providers.wire import AioWire
 from capstone.settings import Settings
@@ -103,9 +103,9 @@ async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
         models.CATALOG.clear()
         if not found:
             models.CATALOG.update(OFFLINE)
-            client = await stack.enter_async_context(offline_client())
+            wire = await stack.enter_async_context(open_offline())
             headers = {"Authorization": "Bearer sk-offline", "Content-Type": "application/json"}
-            found.append((OpenAIProvider("offline", OfflineWire(client), "http://offline/v1", headers), ()))
+            found.append((OpenAIProvider("offline", wire, "http://offline/v1", headers), ()))
         silent: list[Provider] = []
         for provider, names in found:
             try:

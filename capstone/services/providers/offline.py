@@ -1,6 +1,8 @@
 """No provider: the course's fake, in this process, over its real wire format. Every answer says that it is offline."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx2 as httpx
@@ -33,7 +35,7 @@ class HttpxAnswer:
         except httpx.RequestError as error:
             raise ProviderError(f"the answer broke off: {error!r}") from error
 
-    async def chunks(self, silence_s: float) -> AsyncIterator[bytes]:  # noqa: ARG002 - the fake is never silent
+    async def chunks(self, silence_s: float) -> AsyncIterator[bytes]:  # the fake is never silent
         """Yield the body as it comes."""
         try:
             async for chunk in self.response.aiter_bytes():
@@ -43,7 +45,8 @@ class HttpxAnswer:
 
     async def close(self) -> None:
         """Leave."""
-        await self.response.aclose()
+        if not self.response.is_closed:
+            await self.response.aclose()
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,23 @@ class OfflineWire:
     """The wire to the fake."""
 
     client: httpx.AsyncClient
+    blocking: httpx.Client  # the same fake
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpxAnswer:
         """Send a request and wait for the status."""
         request = self.client.build_request(method, url, headers=dict(headers), content=body)
         try:
+            if url.endswith("/embeddings"):  # computed, not waited for: a book would hold up every stream
+                return HttpxAnswer(await asyncio.to_thread(self.blocking.send, request))
             return HttpxAnswer(await self.client.send(request, stream=True))
         except httpx.RequestError as error:
             raise ProviderError(f"no answer: {error!r}") from error
 
 
-def offline_client() -> httpx.AsyncClient:
-    """Make the client that reaches the fake and nothing else."""
-    return httpx.AsyncClient(transport=LLMTransport(MockLLM.offline()), timeout=None)
+@asynccontextmanager
+async def open_offline() -> AsyncIterator[OfflineWire]:
+    """Hold open what reaches the fake and nothing else."""
+    transport = LLMTransport(MockLLM.offline())
+    async with httpx.AsyncClient(transport=transport, timeout=None) as client:
+        with httpx.Client(transport=transport, timeout=None) as blocking:
+            yield OfflineWire(client, blocking)
