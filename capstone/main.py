@@ -1,6 +1,7 @@
 """The composition root: reads from top to bottom as ordinary FastAPI. `uvicorn capstone.main:app`."""
 
 import sys
+from typing import TextIO
 
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -18,9 +19,9 @@ from capstone.startup import UnsafeSettings
 from coach.serve import serve_docs_offline
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, log_to: TextIO = sys.stderr) -> FastAPI:
     """Put the service together."""
-    service = Service(settings)
+    service = Service(settings, log_to)
     app = basics.create_app(
         title="Capstone",
         description="One service out of the lessons: chat in OpenAI's shape, answers from documents, jobs.",
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         ],
         lifespan=service.lifespan(),
     )
+    app.state.service = service
     models.add_error_handlers(app)
     add_error_handlers(app)
     describe(app)

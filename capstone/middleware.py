@@ -9,7 +9,7 @@ import ipaddress
 import json
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from capstone.errors import openai_error
@@ -108,7 +108,7 @@ def is_local(scope: Scope) -> bool:
             return False
         if not (getattr(address, "ipv4_mapped", None) or address).is_loopback:
             return False
-    name = Headers(scope=scope).get("host", "")
+    name = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"host"), "")
     if not name.endswith("]"):  # not an IPv6 address without a port
         name = name.rpartition(":")[0] or name
     return name.lower() in NAMES

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from capstone.dependencies import ChatDep, Chatter
+from capstone.dependencies import ChatDep, Chatter, HotRoute
 from capstone.schemas.chat import read_chat
 
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=HotRoute)
 PING = b": ping\n\n"
 STREAMS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 

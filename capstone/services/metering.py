@@ -1,5 +1,6 @@
 """What a call used, told to everybody who wants to know: the usage records, the metrics, the trace."""
 
+import itertools
 import sys
 import time
 import uuid
@@ -14,6 +15,7 @@ from capstone.parts import production
 Prices = dict[str, tuple[float, float]]  # model -> dollars for a million tokens read, and written
 # Lesson 06 counts dollars by a table that is given there; what is set here goes into it.
 PRICES: Prices = getattr(sys.modules[production.Metrics.__module__], "PRICES", {})
+PROCESS, NUMBERS = uuid.uuid4().hex, itertools.count()  # together an id of their own for each record
 TRACER = trace.get_tracer("capstone")
 
 
@@ -41,8 +43,8 @@ class Used:
     cost_usd: float = 0.0
     seconds: float = 0.0
     at: float = field(default_factory=time.time)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    request_id: str = field(default_factory=lambda: production.REQUEST_ID.get())
+    id: str = field(default_factory=lambda: f"{PROCESS}-{next(NUMBERS):x}")
+    request_id: str = field(default_factory=production.REQUEST_ID.get)
 
     @property
     def tokens(self) -> int:

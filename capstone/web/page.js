@@ -142,7 +142,7 @@ function add(role, text) {
   element.dataset.role = role;
   element.append(text);
   log.append(element);
-  element.scrollIntoView({ block: "end" });
+  window.scrollTo(0, document.documentElement.scrollHeight);
   return { element, text, sources: [] };
 }
 
@@ -155,11 +155,12 @@ function begin(mine, turn) {
 }
 
 function show(turn, text) {
-  const follow = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const page = document.documentElement;
+  const follow = page.scrollHeight - window.scrollY - window.innerHeight < 120; // whoever scrolled up is reading
   turn.text = text;
   turn.element.textContent = text;
   state.textContent = "Answering …";
-  if (follow) turn.element.scrollIntoView({ block: "end" });
+  if (follow) window.scrollTo(0, page.scrollHeight);
 }
 
 /** Turn [1] into a button that opens source 1, and list the sources below the answer. */
