@@ -521,7 +521,7 @@ async def test_errors_and_other_scopes_pass_through() -> None:
     async def app(*call: Any) -> None:
         seen.append(call)
 
-    call = ({"type": "lifespan"}, object(), object())
+    call: Any = ({"type": "lifespan"}, object(), object())
     await lesson.CutAtDeadline(app, service.drain)(*call)
     assert len(seen) == 1 and all(one is two for one, two in zip(seen[0], call, strict=True)), (
         "a scope of type lifespan was not handed on as it came, with the same receive and send"
@@ -530,7 +530,7 @@ async def test_errors_and_other_scopes_pass_through() -> None:
 
 # 07.3
 
-BUSY = {"requests_per_s": 10, "first_token_s": 5, "tokens": 300, "tokens_per_s": 20}
+BUSY: dict[str, float] = {"requests_per_s": 10, "first_token_s": 5, "tokens": 300, "tokens_per_s": 20}
 
 
 def simulate(places: float, *, seed: int = 9, arrivals: int = 6_000) -> tuple[float, float]:

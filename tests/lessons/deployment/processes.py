@@ -100,7 +100,7 @@ def uvicorn(factory: str, *options: str, folder: Path, **environment: str) -> It
     port = free_port()
     address = f"tests.lessons.deployment.services:{factory}"
     command = ["python", "-m", "uvicorn", "--factory", address, "--port", str(port), *options]
-    with running(*command, folder=folder, **environment) as process:
+    with running(*command, folder=folder, cwd=ROOT, **environment) as process:
         until(lambda: listens(port) or process.popen.poll() is not None, "uvicorn to listen")
         assert process.popen.poll() is None, process.said
         yield process, port
