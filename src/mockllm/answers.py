@@ -1,11 +1,12 @@
 """What the fake says when nobody scripted an answer."""
 
 import hashlib
+import math
 import re
 from html import unescape
 
 from .chat import Chat
-from .embeddings import embed
+from .embeddings import content_words, embed
 
 
 def echo_answer(chat: Chat) -> str:
@@ -50,15 +51,24 @@ _NEAR = 0.2  # cosine from which on a sentence has something to do with the ques
 def _quoted(prompt: str, sources: list[tuple[str, str]]) -> str:
     """Answer with the sentences of the sources that are nearest to the question, each with the number of its source."""
     asked = _QUESTION.search(prompt)
-    question = embed(unescape(asked[1] if asked else prompt))
+    question = unescape(asked[1] if asked else prompt)
     sentences = {
         sentence.strip(): number
         for number, text in reversed(sources)  # of one that stands in two sources the first is named
         for sentence in _SENTENCE.split(unescape(text))
         if sentence.strip() and not sentence.lstrip().startswith("#")
     }
-    nearness = {one: sum(a * b for a, b in zip(question, embed(one), strict=True)) for one in sentences}
-    best = sorted((one for one in sentences if nearness[one] >= _NEAR), key=lambda one: -nearness[one])[:_QUOTES]
+    wanted, words = embed(question), {one: content_words(one) for one in sentences}
+    rarity = {
+        word: math.log(len(sentences) / found)
+        for word in content_words(question)
+        if (found := sum(word in one for one in words.values()))
+    }
+    # A rare word of the question says most; how near the whole sentence is decides among those that share one.
+    nearness = {one: sum(a * b for a, b in zip(wanted, embed(one), strict=True)) for one in sentences}
+    shared = {one: sum(rarity.get(word, 0.0) for word in words[one]) for one in sentences}
+    near = [one for one in sentences if nearness[one] >= _NEAR or shared[one] >= 1]
+    best = sorted(near, key=lambda one: (-shared[one] - nearness[one], one))[:_QUOTES]
     if not best:
         return "[offline] No model was asked, and no sentence of the sources is near the question."
     quotes = " ".join(f"{one} [{sentences[one]}]" for one in best)

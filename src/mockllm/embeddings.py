@@ -51,6 +51,12 @@ def embed(text: str, dimensions: int = DIMENSIONS) -> list[float]:
     return [x / length for x in vector]
 
 
+def content_words(text: str) -> set[str]:
+    """Return the words of `text` that say what it is about: in lower case, without the plural's s."""
+    words = _WORD.findall(text.lower())
+    return {word.removesuffix("s") if len(word) > 3 else word for word in words if word not in _FUNCTION_WORDS}
+
+
 def _add(vector: list[float], feature: str, weight: float) -> None:
     digest = _digest(feature)
     # One bit decides the sign, so that two features in one place cancel out as often as they add up.
