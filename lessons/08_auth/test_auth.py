@@ -1207,7 +1207,10 @@ async def test_the_schema_declares_both_ways() -> None:
     assert flows[0].get("tokenUrl") in ("token", "/token"), f"the token comes from `token`: {flows[0]}"
     assert flows[0].get("scopes") == dict(lesson.SCOPES), f"the flow offers SCOPES: {flows[0]}"
     bearers = [name for name, one in schemes.items() if (one.get("type"), one.get("scheme")) == ("http", "bearer")]
-    assert len(bearers) == 1, f"securitySchemes has one http bearer, for API keys, and is {schemes}"
+    assert len(bearers) == 1, (
+        f"securitySchemes has one http bearer, for API keys, and is {schemes}. "
+        "Two HTTPBearer objects with different names are two schemes."
+    )
 
 
 @pytest.mark.task(5)
