@@ -3,7 +3,8 @@
     python benchmarks/feedback.py [LESSON ...] [--runs 7]
 
 The bare run has as many tests, each of them empty, and imports what the lesson and its suite import, with the same
-options of pytest but without `coach`. Runs alternate, so that a busy moment of the machine meets both; medians count.
+options of pytest but without `coach`: so Python collects garbage as it usually does, which a lesson's run puts off
+(decision 0029). Runs alternate, so that a busy moment of the machine meets both; medians count.
 Processor time is the steadier figure on a machine that does other things too.
 """
 
