@@ -106,15 +106,15 @@ async def called(llm: MockLLM, task: "asyncio.Future[Any]", n: int = 1) -> None:
     await coming
 
 
-async def cancelled(task: "asyncio.Future[Any]") -> None:
+async def cancelled(task: "asyncio.Future[Any]", what: str) -> None:
     """Cancel a task and see that it ends in that way."""
     task.cancel()
     await asyncio.wait({task}, timeout=PATIENCE_S)
-    assert task.done(), "it was cancelled, and goes on. A bare `except:` swallows CancelledError."
+    assert task.done(), f"{what} was cancelled, and goes on. A bare `except:` swallows CancelledError."
     ended = "CancelledError" if task.cancelled() else repr(task.exception() or task.result())
     assert task.cancelled(), (
-        f"it was cancelled, and ended with {ended}. CancelledError means stop, now: "
-        "who catches it (`except BaseException`, a bare `except:`) and does not raise it again breaks every timeout."
+        f"{what} was cancelled, and ended with {ended}. CancelledError means stop, now: whoever catches it "
+        "(`except BaseException`, a bare `except:`) and does not raise it again breaks every timeout."
     )
 
 
@@ -209,7 +209,7 @@ async def test_each_of_the_four_timeouts_is_set() -> None:
 
 @pytest.mark.task(1)
 async def test_no_more_connections_than_the_settings_allow() -> None:
-    """A provider closes the door on who opens too many; a limit that nobody set is 100."""
+    """A provider shuts out whoever opens too many; where you set no limit, httpx opens up to 100."""
 
     async def peak_of_four(client: httpx.AsyncClient) -> int:
         open_now = peak = 0
@@ -284,7 +284,9 @@ async def test_the_request_is_what_the_api_wants_today(provider: MockLLM, http: 
     turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}]
     expected = {"model": "mock-large", "max_tokens": 99, "messages": [*turns, {"role": "user", "content": "Why?"}]}
     assert {key: sent.json.get(key) for key in expected} == expected, f"the body was {sent.json}, not {expected}"
-    assert {"temperature", "top_p", "top_k"}.isdisjoint(sent.json), f"this version has no sampling: {sent.json}"
+    assert {"temperature", "top_p", "top_k"}.isdisjoint(sent.json), (
+        f"temperature, top_p and top_k are gone from this version, and each is a 400; the body was {sent.json}"
+    )
 
 
 @pytest.mark.task(2)
@@ -428,12 +430,12 @@ async def test_no_answer_is_an_error_without_a_status(provider: MockLLM, http: h
 
 @pytest.mark.task(2)
 async def test_a_cancelled_call_is_cancelled_and_no_error(provider: MockLLM, http: httpx.AsyncClient) -> None:
-    """Who turns CancelledError into an error of the provider has it retried, and paid for, after the caller left."""
+    """Turn CancelledError into an LLMError, and the call is retried and paid for after its caller has left."""
     provider.hang()
     call = asyncio.ensure_future(claude(http).generate([said("Why?")]))
     await called(provider, call)
 
-    await cancelled(call)
+    await cancelled(call, "generate()")
 
     assert provider.cancelled == [provider.last], "generate() ended, but its call to the provider is still open"
 
@@ -629,7 +631,7 @@ def answers_of(results: Any) -> list[Any]:
 @pytest.mark.task(4)
 @pytest.mark.parametrize("limit", [1, 2, 5])
 async def test_never_more_than_limit_calls_in_flight(provider: MockLLM, model: Model, limit: int) -> None:
-    """Providers answer 429 to who opens fifty calls at once."""
+    """Providers answer 429 to whoever opens fifty calls at once."""
     await lesson.generate_batch(model, ["a", "b", "c", "d", "e"], limit=limit)
 
     assert provider.peak == limit, (
@@ -724,13 +726,13 @@ async def test_a_cancelled_batch_leaves_no_call_behind(provider: MockLLM, model:
     batch = asyncio.ensure_future(lesson.generate_batch(model, ["a", "b", "c", "d"], limit=2))
     await called(provider, batch, 2)
 
-    await cancelled(batch)
+    await cancelled(batch, "generate_batch()")
     await provider.settle()
 
     seen = [call.state for call in provider.requests]
     assert seen == ["abandoned", "abandoned"], (
         f"a batch of 4 with limit=2 was cancelled, and its calls are {seen}. "
-        "Two that were left are right: open ones still run, further ones began after the end."
+        "Right are two that are abandoned. One that is open still runs; a third began when all should have ended."
     )
 
 
@@ -787,7 +789,7 @@ async def test_no_call_outlives_the_batch(how: str) -> None:
 
 @pytest.mark.task(4)
 async def test_a_limit_below_one_is_refused_before_any_call(provider: MockLLM, model: Model) -> None:
-    """Semaphore(0) is no limit of none: it waits for ever."""
+    """Semaphore(0) does not mean "no limit": whoever asks it for a slot waits for ever."""
     for limit in (0, -1):
         call = asyncio.ensure_future(lesson.generate_batch(model, ["a"], limit=limit))
         await asyncio.wait({call}, timeout=PATIENCE_S)
@@ -962,7 +964,7 @@ async def test_the_bound_doubles_up_to_the_cap() -> None:
 @pytest.mark.usefixtures("no_time_sleep")
 @pytest.mark.looptime
 async def test_retry_after_is_heeded(provider: MockLLM, model: Model) -> None:
-    """The provider says when; who comes earlier is refused again, and some providers then wait longer."""
+    """The provider says when; whoever comes earlier is refused again, and by some told to wait longer still."""
     provider.fail(429, retry_after=3, times=2)
 
     reply = await lesson.retry(lambda: model.generate([said("Why?")]), base_s=0.5, budget_s=60)
@@ -1023,7 +1025,7 @@ async def test_who_is_cancelled_while_waiting_does_not_call_again() -> None:
     if task.done():
         task.result()
 
-    await cancelled(task)
+    await cancelled(task, "retry(), one second into a wait of five,")
 
     assert len(call.at) == 1, f"cancelled one second into a wait of five, it made {len(call.at)} calls"
 
@@ -1212,7 +1214,7 @@ async def test_usage_is_logged_after_the_answer() -> None:
 
 @pytest.mark.task(7)
 async def test_a_failing_log_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """An answer that was paid for, lost to a full disk: and whose log is full does not notice either."""
+    """An answer that was paid for, lost because a disk is full; and if nobody is told, the disk stays full."""
 
     def full(reply: Any) -> None:
         raise OSError("the disk is full")
@@ -1346,7 +1348,7 @@ async def test_whoever_cancels_the_request_ends_the_work(provider: MockLLM, mode
     work = asyncio.ensure_future(lesson.while_connected(request, lambda: model.generate([said("Why?")])))
     await called(provider, work)
 
-    await cancelled(work)
+    await cancelled(work, "while_connected()")
 
     assert provider.last.state == "abandoned", (
         "the request was cancelled, and the provider's call still runs. "
@@ -1357,7 +1359,7 @@ async def test_whoever_cancels_the_request_ends_the_work(provider: MockLLM, mode
 @pytest.mark.task(8)
 @pytest.mark.parametrize("how", ["the caller left", "the request was cancelled"])
 async def test_work_has_ended_when_the_caller_is_given_up(how: str) -> None:
-    """To cancel is to ask: what still gives back its slot or its connection holds it meanwhile."""
+    """To cancel is only to ask: until the work has ended it holds its slot and its connection."""
     lingering = Lingering()
     left = asyncio.Event()
     before = asyncio.all_tasks()

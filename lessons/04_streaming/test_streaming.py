@@ -219,7 +219,7 @@ class Visit:
             await self.gone()
             assert self._stopped or not self._task.cancelled(), (
                 "CancelledError came out of the application, and nobody outside had cancelled it. "
-                "The cancellation that you made must end in you."
+                "A cancellation that you began must end with you: your own return is a normal one."
             )
         stuck = self._task.cancel()
         with suppress(BaseException if kind else asyncio.CancelledError):
@@ -596,7 +596,7 @@ async def test_anthropic_broken_json_is_the_providers_fault() -> None:
 
 @pytest.mark.task(2)
 async def test_anthropic_message_stop_is_the_end() -> None:
-    """Connections are kept alive: who waits for them to close waits for a minute."""
+    """Connections are kept alive: whoever waits for them to close waits for a minute."""
     source = sent(START, text_delta("Hi"), STOP, END, then=[AssertionError("read on behind message_stop")])
 
     expect_told(await told(lesson.anthropic_parts(source)), "Hi", finish("end_turn", 9, 2))
@@ -706,7 +706,7 @@ async def test_openai_broken_json_is_the_providers_fault() -> None:
 
 @pytest.mark.task(3)
 async def test_openai_done_is_the_end() -> None:
-    """Connections are kept alive: who waits for them to close waits for a minute."""
+    """Connections are kept alive: whoever waits for them to close waits for a minute."""
     source = sent(ROLE, chunk({"content": "Hi"}), FINISH, DONE, then=[AssertionError("read on behind [DONE]")])
 
     expect_told(await told(lesson.openai_parts(source)), "Hi", finish("stop", None, None))
@@ -861,7 +861,7 @@ async def test_the_answer_is_closed_when_the_reader_leaves_before_the_first_byte
 
 @pytest.mark.task(4)
 async def test_a_reader_who_leaves_costs_at_most_one_more_token() -> None:
-    """Told by the provider: how many tokens it had sent when the connection was closed."""
+    """What the provider writes after that is billed, and read by nobody."""
     with MockLLM() as llm:
         gate = llm.tokens(["a", "b", "c", "d"]).step()
         async with Visit(lesson.api, state={"ask": asks(llm)}) as visit:
