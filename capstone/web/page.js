@@ -60,7 +60,7 @@ async function answer(question) {
     ask.disabled = false;
     leaving = null;
     cite(turn);
-    prompt.focus();
+    if (document.activeElement !== key) prompt.focus();
   }
 }
 

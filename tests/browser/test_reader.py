@@ -5,9 +5,6 @@
 
 import importlib
 import json
-import os
-import re
-import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +15,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
@@ -32,14 +29,6 @@ from tests.conftest import ROOT
 REFERENCE = ROOT / "solutions" / "04_streaming"
 WRONG = ROOT / "tests" / "wrong_answers" / "04_streaming"
 RIGHT = ROOT / "tests" / "right_answers" / "04_streaming"
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 STREAM = (
     b": ping\n\n"
     b'event: delta\ndata: {"text": "12 \xe2\x82\xac "}\n\n'
@@ -49,32 +38,6 @@ STREAM = (
 TEXTS = ["12 € ", "🙂\n"]
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if not chromium and os.environ.get("CI") == "true":
-        pytest.fail("CI has to run the browser tests: apt-get install chromium")
-    if not chromium:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab that asks nobody but this machine."""
-    context = browser.new_context()
-    tab = context.new_page()
-    asked: list[str] = []
-    tab.on("request", lambda request: asked.append(request.url))
-    yield tab
-    context.close()
-    outside = [url for url in asked if not re.match(r"(http://127\.0\.0\.1:\d+/|data:)", url)]
-    assert not outside, f"the page asked {outside}"
 
 
 @contextmanager
