@@ -11,6 +11,7 @@ import pytest
 from mockllm import MockLLM, serve_in_thread
 from tests.capstone.service import Service, serve
 
+PASSWORD = "correct horse battery staple"
 TIMEOUTS = "# Timeouts\n\nThe default timeout of httpx2 is five seconds between two bytes.\n"
 POOLS = "# Pools\n\nA pool holds a hundred connections.\n"
 
@@ -25,11 +26,24 @@ def llm() -> Iterator[MockLLM]:
 @pytest.fixture(scope="module")
 def service(llm: MockLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     url = f"{llm.url}/v1"  # type: ignore[attr-defined]
-    with serve(tmp_path_factory.mktemp("rag") / "data", OPENAI_BASE_URL=url, OPENAI_API_KEY="sk-test") as service:
+    env = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-test", "CAPSTONE_ADMIN_PASSWORD": PASSWORD}
+    with serve(tmp_path_factory.mktemp("rag") / "data", **env) as service:
         for name, text in (("timeouts.md", TIMEOUTS), ("pools.md", POOLS)):
             upload(service, name, text.encode())
         ready(service)
         yield service
+
+
+@pytest.fixture(scope="module")
+def other(service: Service) -> Iterator[httpx.Client]:
+    """Somebody of another tenant, with every scope there is for documents and jobs."""
+    form = {"username": "admin", "password": PASSWORD}
+    token = httpx.post(f"{service.url}/auth/token", data=form).json()["access_token"]
+    wanted = {"name": "other", "tenant": "other", "scopes": ["chat", "documents"]}
+    issued = httpx.post(f"{service.url}/auth/keys", json=wanted, headers={"Authorization": f"Bearer {token}"})
+    key = issued.json()["key"]
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {key}"}, timeout=20) as client:
+        yield client
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +184,63 @@ def test_what_is_deleted_is_found_by_nobody_from_that_moment_on(service: Service
     assert service.client.get(f"/rag/documents/{rumor['id']}").status_code == 404
     assert service.client.get(f"/rag/documents/{rumor['id']}/text").status_code == 404
     assert service.client.delete(f"/rag/documents/{rumor['id']}").status_code == 404
+
+
+def test_row_20_another_tenant_retrieves_lists_and_downloads_nothing(
+    service: Service, other: httpx.Client, llm: MockLLM
+) -> None:
+    upload(service, "plan.md", b"The secret plan of Ada: zeppelins over Zanzibar.")
+    document = ready(service)["plan.md"]
+    llm.when("<question>").reply("Zeppelins [1].")
+    assert ask(service, "What is the secret plan of Ada?").json()["known"] is True
+    llm.requests.clear()
+    for stream in (False, True):
+        said = other.post("/rag/query", json={"question": "What is the secret plan of Ada?", "stream": stream})
+        assert said.status_code == 200
+        assert "eppelin" not in said.text
+    assert chats(llm) == [], "nothing was found, so no model was asked"
+    assert other.get("/rag/documents").json() == {"items": [], "next": None}
+    for path in (f"/rag/documents/{document['id']}", f"/rag/documents/{document['id']}/text"):
+        assert other.get(path).status_code == 404
+    assert other.delete(f"/rag/documents/{document['id']}").status_code == 404
+    job = service.client.post("/jobs", json={"prompts": ["Hello"]}).json()
+    for refused in (
+        other.get(f"/jobs/{job['id']}"),
+        other.get(f"/jobs/{job['id']}/result"),
+        other.post(f"/jobs/{job['id']}/cancel"),
+    ):
+        assert refused.status_code == 404
+    assert other.get("/jobs").json() == {"items": []}
+    # A name of another's is no word about it either: the same name is free, and the other's stays what it was.
+    assert other.post("/rag/documents", files={"file": ("plan.md", b"Mine.")}).status_code == 202
+    assert service.client.get(f"/rag/documents/{document['id']}/text").text.startswith("The secret plan")
+
+
+def test_a_key_without_the_scope_is_403_and_no_key_is_401(service: Service, other: httpx.Client) -> None:
+    for method, path in [
+        ("GET", "/rag/documents"),
+        ("POST", "/rag/query"),
+        ("GET", "/jobs"),
+        ("POST", "/jobs"),
+        ("GET", "/rag/documents/doc_x/text"),
+    ]:
+        assert httpx.request(method, service.url + path, timeout=20).status_code == 401, path
+    narrow = service.client.post("/auth/keys", json={"name": "narrow", "scopes": ["keys"]}).json()["key"]
+    headers = {"Authorization": f"Bearer {narrow}"}
+    for path in ("/rag/documents", "/jobs"):
+        assert httpx.get(service.url + path, headers=headers, timeout=20).status_code == 403
+
+
+def test_every_call_of_a_model_is_in_the_usage_records(service: Service, llm: MockLLM, other: httpx.Client) -> None:
+    other.post("/rag/documents", files={"file": ("words.md", b"The default timeout is what it is.")})
+    service_of_other = Service(service.process, service.url, service.log, other)
+    ready(service_of_other)
+    llm.when("<question>").reply("So it is [1].")
+    assert other.post("/rag/query", json={"question": "What is the default timeout?"}).json()["known"] is True
+    job = other.post("/jobs", json={"prompts": ["Hello"]}).json()
+    service_of_other.until(f"/jobs/{job['id']}", lambda said: said["state"] == "done")
+    said = service_of_other.until("/usage", lambda said: sum(one["calls"] for one in said["days"]) >= 4)
+    assert {one["model"] for one in said["days"]} == {"mock-large", "mock-embed"}
 
 
 @pytest.mark.parametrize(
