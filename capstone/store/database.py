@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -46,6 +47,11 @@ class Database:
         """Lend a session whose changes are all there afterwards, on disk, or none."""
         async with self._write() as session, session.begin():
             yield session
+
+    def insert_unless_there(self, table: type[Any]) -> Any:
+        """Return a statement that inserts rows and passes over those whose key is taken, whoever else writes."""
+        dialect = {"sqlite": sqlite, "postgresql": postgresql}[self.url.get_backend_name()]
+        return dialect.insert(table).on_conflict_do_nothing()
 
     async def ping(self) -> None:
         """Raise when the database does not answer."""

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
@@ -37,33 +38,25 @@ class Documents:
         Raises:
             TooManyDocuments: it would be more than `most` of this tenant.
         """
-        now = time.time()
+        row: dict[str, Any] = {"media_type": media_type, "size": len(content), "digest": digest, "meta": dict(meta)}
+        row |= {"state": "queued", "error": "", "changed_at": time.time()}
+        named = (Document.tenant == tenant, Document.name == name)
         async with self.database.writing() as session:
-            found = await session.scalar(select(Document).where(Document.tenant == tenant, Document.name == name))
-            if found and found.digest == digest and found.state in ("queued", "ready"):
-                return found, False
+            # Locked, where others write at the same time; SQLite has one writer, who is us.
+            found = await session.scalar(select(Document).where(*named).with_for_update())
             if found is None:
                 held = await session.scalar(select(func.count()).where(Document.tenant == tenant))
                 if (held or 0) >= most:
                     raise TooManyDocuments(tenant)
-                found = Document(
-                    id=f"doc_{secrets.token_urlsafe(16)}",
-                    tenant=tenant,
-                    name=name,
-                    media_type=media_type,
-                    size=len(content),
-                    digest=digest,
-                    meta=dict(meta),
-                    state="queued",
-                    created_at=now,
-                    changed_at=now,
-                )
-                session.add(found)
-                await session.flush()
-                session.add(DocumentContent(document_id=found.id, content=content))
-                return found, True
-            found.media_type, found.size, found.digest, found.meta = media_type, len(content), digest, dict(meta)
-            found.state, found.error, found.changed_at = "queued", "", now
+                new = {"id": f"doc_{secrets.token_urlsafe(16)}", "tenant": tenant, "name": name, **row}
+                new |= {"created_at": row["changed_at"], "chunks": 0}
+                await session.execute(self.database.insert_unless_there(Document), new)
+                # Ours, or that of whoever was faster.
+                found = (await session.scalars(select(Document).where(*named).with_for_update())).one()
+            elif found.digest == digest and found.state in ("queued", "ready"):
+                return found, False
+            for field, value in row.items():
+                setattr(found, field, value)
             await session.merge(DocumentContent(document_id=found.id, content=content))
             return found, True
 

@@ -18,19 +18,11 @@ class Jobs:
 
     async def note(self, job_id: str, tenant: str, *, principal_id: str, model: str, prompts: int) -> Job:
         """Keep whose job this is; return what is kept of it, which is older if it was noted before."""
+        row: dict[str, Any] = {"id": job_id, "tenant": tenant, "principal_id": principal_id, "model": model}
+        row |= {"prompts": prompts, "created_at": time.time()}
         async with self.database.writing() as session:
-            if found := await session.get(Job, job_id):
-                return found
-            job = Job(
-                id=job_id,
-                tenant=tenant,
-                principal_id=principal_id,
-                model=model,
-                prompts=prompts,
-                created_at=time.time(),
-            )
-            session.add(job)
-            return job
+            await session.execute(self.database.insert_unless_there(Job), row)
+            return await session.get_one(Job, job_id)
 
     async def find(self, tenant: str, job_id: str) -> Job | None:
         """Return a job of a tenant; None if there is none, or it is somebody else's."""

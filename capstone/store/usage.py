@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Integer, cast, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Integer, cast, func, select
 
 from capstone.store.database import Database
 from capstone.store.tables import UsageRecord
@@ -37,10 +36,8 @@ class UsageRecords:
             return
         columns = UsageRecord.__table__.columns.keys()
         rows: list[dict[str, Any]] = [{name: getattr(one, name) for name in columns} for one in records]
-        dialect = {"sqlite": sqlite, "postgresql": postgresql}.get(self.database.url.get_backend_name())
-        new: Any = dialect.insert(UsageRecord).on_conflict_do_nothing() if dialect else insert(UsageRecord)
         async with self.database.writing() as session:
-            await session.execute(new, rows)
+            await session.execute(self.database.insert_unless_there(UsageRecord), rows)
 
     async def by_day(self, tenant: str, *, since: float = 0, until: float = 1e12) -> list[UsageSum]:
         """Return what a tenant used, by day and model, the latest day first."""
