@@ -40,7 +40,7 @@ def test_the_middle_is_cut_and_the_end_is_lost() -> None:
 
 
 def test_whole_sentences_and_their_places() -> None:
-    assert [PAGE[start:end] for start, end in repaired(PAGE)] == [
+    assert [PAGE[slice(*span)] for span in repaired(PAGE)] == [
         "A 429 passes, so ask once more.",
         "A 400 does not, so never retry it.",
         "Stop after three. Then tell the caller.",
