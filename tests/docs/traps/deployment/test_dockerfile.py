@@ -70,7 +70,7 @@ def hears_sigterm(start: str, folder: Path) -> bool:
 
 def test_the_signal_stays_with_the_shell_and_the_linter_says_little(tmp_path: Path) -> None:
     # --8<-- [start:seen]
-    assert not hears_sigterm(start_of(BROKEN), tmp_path)  # the shell got it: no drain, and SIGKILL ten seconds later
+    assert not hears_sigterm(start_of(BROKEN), tmp_path)  # the shell got it: SIGKILL is next
     assert not any("HEALTHCHECK" in said for said in hadolint(BROKEN))  # no linter knows that there is no curl
     # --8<-- [end:seen]
     warnings = {said.split(": ")[1] for said in hadolint(BROKEN) if said.endswith("warning")}
