@@ -102,9 +102,9 @@ class ChatService:
                 self._paying(principal, used, asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens))
             )
             deltas = await self._ask(principal, asked, used, _stream)
-        except BaseException:
+        except BaseException as error:
             with anyio.CancelScope(shield=True):
-                await stack.aclose()
+                await stack.__aexit__(type(error), error, error.__traceback__)
             raise
         deltas.tells_usage = asked.wants_usage
         stack.push_async_callback(deltas.close)
