@@ -1,4 +1,4 @@
-"""The capstone's chat page as users have it: a real service, a real browser, and a provider that the test holds back."""
+"""The chat page of the capstone as users have it: real service, real browser, a provider that the test holds back."""
 
 import re
 import time
