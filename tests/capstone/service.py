@@ -45,6 +45,13 @@ class Service:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def wait_for_line(self, words: str, *, within_s: float = 15) -> None:
+        """Wait until its log says these words."""
+        deadline = time.monotonic() + within_s
+        while words not in self.log.read_text(errors="replace"):
+            assert time.monotonic() < deadline, f"nothing in the log says {words!r}:\n{self.log.read_text()}"
+            time.sleep(0.02)
+
     def until(self, path: str, ready: Callable[[Any], bool], *, within_s: float = 15) -> Any:
         """Return what `GET path` says as soon as that is `ready`."""
         deadline = time.monotonic() + within_s

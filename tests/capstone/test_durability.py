@@ -2,8 +2,10 @@
 
 import itertools
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,28 @@ def test_the_bundled_texts_hold_up_neither_the_start_nor_anybody(
         assert {one["state"] for one in said["items"]} == {"queued"}
         body = {"model": "mock-large", "messages": [{"role": "user", "content": "Hello"}]}
         assert service.client.post("/v1/chat/completions", json=body).status_code == 200
+
+
+def test_row_24_while_the_database_is_locked_chats_are_answered_and_their_usage_is_written_afterwards(
+    llm: MockLLM, env: dict[str, str], tmp_path: Path
+) -> None:
+    body = {"model": "mock-large", "messages": [{"role": "user", "content": "Hello"}]}
+    with serve(tmp_path / "data", **env, CAPSTONE_DATABASE_PATIENCE_S=0.1) as service:
+        assert service.client.post("/v1/chat/completions", json=body).status_code == 200
+        service.until("/usage", lambda said: said["days"])
+        with closing(sqlite3.connect(tmp_path / "data" / "capstone.db")) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            for _ in range(20):
+                assert service.client.post("/v1/chat/completions", json=body).status_code == 200
+            service.wait_for_line("usage cannot be written")
+            assert service.client.get("/health").status_code == 200
+        service.until("/usage", lambda said: said["days"][0]["calls"] == 21)
+        assert service.log.read_text().count("usage cannot be written") == 1, "one outage is one line"
+        service.client.post("/v1/chat/completions", json=body)
+        service.stop()
+    with closing(sqlite3.connect(tmp_path / "data" / "capstone.db")) as database:
+        (count,) = database.execute("SELECT count(*) FROM usage_records").fetchone()
+    assert count == 22, "what was used in the last moment before SIGTERM is not written"
 
 
 def test_row_32_a_job_survives_a_disconnect(llm: MockLLM, env: dict[str, str], tmp_path: Path) -> None:
