@@ -80,7 +80,8 @@ class RateLimiter:
     ) -> None:
         self.limit, self.window_s, self.patience_s, self.rest_s = limit, window_s, patience_s, rest_s
         self.hits: defaultdict[str, deque[float]] = defaultdict(deque)  # caller -> when, the oldest first
-        self.away, self.ask_at = False, 0.0  # whether Redis has failed, and when it may be asked again
+        # Whether Redis has failed, when it may be asked again, and when callers who have left may be forgotten.
+        self.away, self.ask_at, self.sweep_at = False, 0.0, 0.0
         self.use(redis_url)
 
     def use(self, redis_url: str) -> None:
@@ -188,12 +189,10 @@ def create_app() -> FastAPI:
                     metrics.count_error(name, error)
                 raise
 
-        providers = [
-            (breaker, partial(ask, breaker.name, url, key))
-            for breaker, (url, key) in zip(breakers, places, strict=True)
-            if url and key
+        pairs = [
+            (one, partial(ask, one.name, *place)) for one, place in zip(breakers, places, strict=True) if all(place)
         ]
-        answer, before = await cache.answer(caller, body, partial(first_answer, providers))
+        answer, before = await cache.answer(caller, body, partial(first_answer, pairs))
         response.headers["x-cache"] = "hit" if before else "miss"
         if metrics and not before:
             used = answer["usage"]

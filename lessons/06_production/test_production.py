@@ -1479,7 +1479,7 @@ async def test_who_fails_again_and_again_is_left_alone(clock: Clock) -> None:
     refused = await outcome(breaker.call(provider))
 
     assert provider.calls == 3, "failures=3, three calls failed in a row, and a fourth was let through"
-    assert type(refused) is lesson.LLMError and refused.status == 503, (
+    assert isinstance(refused, lesson.LLMError) and refused.status == 503, (
         f"while the provider is left alone, an LLMError of status 503 was asked for, not {refused!r}"
     )
     assert refused.retry_after_s is not None and 19 < refused.retry_after_s <= 20, (

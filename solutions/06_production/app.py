@@ -91,7 +91,8 @@ class RateLimiter:
     ) -> None:
         self.limit, self.window_s, self.patience_s, self.rest_s = limit, window_s, patience_s, rest_s
         self.hits: defaultdict[str, deque[float]] = defaultdict(deque)  # caller -> when, the oldest first
-        self.away, self.ask_at = False, 0.0  # whether Redis has failed, and when it may be asked again
+        # Whether Redis has failed, when it may be asked again, and when callers who have left may be forgotten.
+        self.away, self.ask_at, self.sweep_at = False, 0.0, 0.0
         self.use(redis_url)
 
     def use(self, redis_url: str) -> None:
@@ -122,6 +123,9 @@ class RateLimiter:
                 if not self.away:
                     log.warning("rate limit: without Redis each process counts for itself (%s)", type(error).__name__)
                 self.away, self.ask_at = True, time.monotonic() + self.rest_s
+        if now >= self.sweep_at:  # once a window: an address or a key that came once is not kept for ever
+            young = {one: at for one, at in self.hits.items() if at[-1] > now - self.window_s}
+            self.hits, self.sweep_at = defaultdict(deque, young), now + self.window_s
         hits = self.hits[caller]
         while hits and hits[0] <= now - self.window_s:
             hits.popleft()
@@ -283,12 +287,10 @@ def create_app() -> FastAPI:
                     metrics.count_error(name, error)
                 raise
 
-        providers = [
-            (breaker, partial(ask, breaker.name, url, key))
-            for breaker, (url, key) in zip(breakers, places, strict=True)
-            if url and key
+        pairs = [
+            (one, partial(ask, one.name, *place)) for one, place in zip(breakers, places, strict=True) if all(place)
         ]
-        answer, before = await cache.answer(caller, body, partial(first_answer, providers))
+        answer, before = await cache.answer(caller, body, partial(first_answer, pairs))
         response.headers["x-cache"] = "hit" if before else "miss"
         if metrics and not before:
             used = answer["usage"]

@@ -15,6 +15,9 @@ if self.redis and now >= self.ask_at:
         if not self.away:
             log.warning("rate limit: without Redis each process counts for itself (%s)", type(error).__name__)
         self.away = True
+if now >= self.sweep_at:  # once a window: an address or a key that came once is not kept for ever
+    young = {one: at for one, at in self.hits.items() if at[-1] > now - self.window_s}
+    self.hits, self.sweep_at = defaultdict(deque, young), now + self.window_s
 hits = self.hits[caller]
 while hits and hits[0] <= now - self.window_s:
     hits.popleft()
