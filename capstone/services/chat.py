@@ -1,12 +1,14 @@
 """From a request that may be served to an answer: whom to ask, how patiently, at whose cost."""
 
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
+from fastapi import HTTPException
 from pydantic_core import to_json
 
 from capstone.errors import ApiError, ProviderError, openai_error
@@ -16,6 +18,7 @@ from capstone.services.access import may_ask
 from capstone.services.metering import Meter, Used
 from capstone.services.providers import Completion, Deltas, Provider, Providers
 from capstone.settings import Settings
+from capstone.store.usage import DAY_S
 
 log = logging.getLogger("capstone.chat")
 T = TypeVar("T")
@@ -204,7 +207,12 @@ class Paying:
     meter: Meter
 
     async def __aenter__(self) -> None:
-        self.bill = await self.reservation.__aenter__()
+        try:
+            self.bill = await self.reservation.__aenter__()
+        except HTTPException as error:  # lesson 08's: there is not enough left
+            wait = str(int(DAY_S - time.time() % DAY_S) + 1)
+            words = "The tokens that this key has left for today (UTC) are not enough for this request."
+            raise ApiError(error.status_code, words, code="insufficient_quota", headers={"Retry-After": wait}) from None
         self.span = self.meter.start(self.used)
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> Any:
