@@ -98,9 +98,10 @@ def _seen(error: BaseException, owner: Callable[[str], str]) -> str:
             text = str(error).split("\nassert ")[0].strip()
             return _short(text) or "an assertion failed without a message."
         case AttributeError() if missing := _missing_name(error):
+            file, name = missing
             return (
-                f"app.py has no `{missing}`. The tests ask for it by that name; "
-                f"`coach reset {owner(missing)}` puts the stub back and keeps a copy of yours."
+                f"{file} has no `{name}`. The tests ask for it by that name; "
+                f"`coach reset {owner(name)}` puts the stub back and keeps a copy of yours."
             )
         case SystemExit():
             code = "" if error.code is None else repr(error.code)
@@ -121,12 +122,13 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters)"
 
 
-def _missing_name(error: AttributeError) -> str:
-    # `lesson.create_app` on the learner's module: Python fills in `name` and `obj`.
+def _missing_name(error: AttributeError) -> tuple[str, str] | None:
+    # `lesson.create_app` on a module of the learner's: Python fills in `name` and `obj`.
     module = getattr(error, "obj", None)
-    if type(module).__name__ == "module" and getattr(module, "__name__", "").endswith(".app"):
-        return str(error.name)
-    return ""
+    if type(module).__name__ != "module":
+        return None
+    match = re.search(r"\.\d\d_\w+\.(\w+)$", getattr(module, "__name__", ""))
+    return (f"{match[1]}.py", str(error.name)) if match else None
 
 
 def _frames(tb: TracebackType | None) -> list[tuple[Path, int, str]]:

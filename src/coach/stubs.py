@@ -15,6 +15,7 @@ A Dockerfile or YAML cannot raise: there the line `# TODO 07.4 is open: ...` say
 """
 
 import ast
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -178,11 +179,11 @@ def owner(lesson: Lesson, name: str) -> str:
     Returns:
         "03.4", or "03" where the name belongs to no task, to several, or nothing can be read.
     """
-    try:
-        tree = ast.parse(make_stub((lesson.solution / "app.py").read_text(encoding="utf-8"), "app.py"))
-        numbers = set(_todos_of(_definition(tree, (name,))))
-    except (OSError, SyntaxError, KeyError, CourseError):
-        return lesson.number
+    numbers: set[str] = set()
+    for file in (one for one in lesson.answer_files() if one.endswith(".py")):
+        with contextlib.suppress(OSError, SyntaxError, KeyError, CourseError):
+            tree = ast.parse(make_stub((lesson.solution / file).read_text(encoding="utf-8"), file))
+            numbers |= set(_todos_of(_definition(tree, (name,))))
     return numbers.pop() if len(numbers) == 1 else lesson.number
 
 

@@ -1,12 +1,14 @@
 """Solutions become stubs, and one task of an edited answer goes back to its stub."""
 
 import ast
+from types import ModuleType
 
 import pytest
 
+from coach.explain import explain
 from coach.lesson import CourseError, read_lesson
 from coach.reset import put_task_back
-from coach.stubs import make_stub, open_todos, put_back, regions
+from coach.stubs import make_stub, open_todos, owner, put_back, regions
 from tests.tiny_course import SOLUTION, TinyCourse
 
 
@@ -172,3 +174,16 @@ def test_a_method_that_is_gone_is_named_and_nothing_is_written(tiny: TinyCourse)
     answer = make_stub(SHARED, "app.py").replace('raise NotImplementedError("TODO 03.2")', "return")
     back = put_back(lesson, lesson.task(2), "app.py", answer)
     assert 'raise NotImplementedError("TODO 03.2")' in back
+
+
+def test_a_missing_name_is_found_in_whichever_file_of_the_answer_has_it(tiny: TinyCourse) -> None:
+    region = "    # TODO 03.3: a third.\n    # >>> solution\n    return n / 3\n    # <<< solution\n"
+    (tiny.solution.parent / "more.py").write_text(f"def third(n: int) -> float:\n{region}")
+    lesson = read_lesson(tiny.lesson)
+    assert owner(lesson, "half") == "03.2"
+    assert owner(lesson, "third") == "03.3"
+    assert owner(lesson, "nobody") == "03"
+    module = ModuleType("lessons.03_tiny.more")
+    with pytest.raises(AttributeError) as missing:
+        _ = module.third
+    assert explain(missing.value, tiny.lesson).seen.startswith("more.py has no `third`.")
