@@ -19,8 +19,13 @@ from capstone.services.work import work_of
 log = logging.getLogger("capstone.rag")
 router = APIRouter(prefix="/rag", tags=["rag"])
 Caller = Annotated[Any, Security(auth.authorized, scopes=["chat", "documents"])]
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["sources", "delta", "done", "error"]}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
 EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "An answer."}
+    200: {"content": {"text/event-stream": {"itemSchema": EVENT}}, "description": "An answer."}
 }
 
 

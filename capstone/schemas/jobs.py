@@ -12,7 +12,9 @@ class JobOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"prompts": ["Hello", "Good night"]}]})
     prompts: list[Prompt] = Field(min_length=1, max_length=1_000)
-    model: str | None = Field(default=None, max_length=200, description="By default the first that there is.")
+    model: str | None = Field(
+        default=None, min_length=1, max_length=200, description="By default the first that there is."
+    )
     max_tokens: int = Field(default=1_024, ge=1, le=64_000, description="Of each answer.")
 
 

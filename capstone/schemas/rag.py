@@ -42,7 +42,9 @@ class Question(BaseModel):
     question: str = Field(min_length=1, max_length=2_000, pattern=r"\S")
     k: int = Field(default=5, ge=1, le=20, description="The most sources.")
     where: Meta = {}
-    model: str | None = Field(default=None, max_length=200, description="By default the first that there is.")
+    model: str | None = Field(
+        default=None, min_length=1, max_length=200, description="By default the first that there is."
+    )
     stream: bool = Field(default=False, description="Answer with events: `sources`, `delta`, then `done` or `error`.")
 
 
