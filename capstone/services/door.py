@@ -5,6 +5,7 @@ provider answers, and nothing leaves this process on the way to them.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -34,7 +35,7 @@ class Call:
     """For whom a call goes through the door, and what became of it."""
 
     principal: Any
-    kind: str = "rag"  # as usage records know it
+    kind: str  # as usage records know it
     failure: Exception | None = None  # as we raised it; what the client on the other side makes of it says less
     streams: list[Any] = field(default_factory=list[Any])
 
@@ -43,6 +44,17 @@ class Call:
         with anyio.CancelScope(shield=True):
             for frames in self.streams:
                 await frames.aclose()
+
+
+@asynccontextmanager
+async def as_raised(call: Call) -> AsyncIterator[None]:
+    """Let what our own models refuse come out as it was raised, not as a client in between words it."""
+    try:
+        yield
+    except Exception:
+        if call.failure:
+            raise call.failure from None
+        raise
 
 
 CALL: ContextVar[Call] = ContextVar("CALL")

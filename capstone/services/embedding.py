@@ -14,10 +14,10 @@ from capstone import ports
 from capstone.parts import calls
 from capstone.schemas.chat import Asked
 from capstone.services.chat import ChatService
-from capstone.services.door import URL
+from capstone.services.door import URL, Call
 from capstone.settings import Settings
 
-EMBEDDING_FOR: ContextVar[Any] = ContextVar("EMBEDDING_FOR")  # the principal who pays
+EMBEDDING: ContextVar[Call] = ContextVar("EMBEDDING")  # for whom: who pays
 
 
 class Embeds(Protocol):
@@ -36,13 +36,18 @@ class _Way(httpx.AsyncBaseTransport):
         body = from_json(await request.aread())
         size = sum(map(len, body["input"])) // 4 + len(body["input"])
         asked = Asked(body, body["model"], streams=False, wants_usage=False, limit=None, prompt_tokens=size)
-        answer = await self.embeds.embed(EMBEDDING_FOR.get(), asked)
+        call = EMBEDDING.get()
+        try:
+            answer = await self.embeds.embed(call.principal, asked)
+        except Exception as error:
+            call.failure = error
+            raise
         return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
 
 
 @asynccontextmanager
 async def open_embed(part: ports.Rag, embeds: Embeds, model: str) -> AsyncIterator[ports.Embed]:
-    """Hold open what turns texts into vectors, for whomever `EMBEDDING_FOR` names."""
+    """Hold open what turns texts into vectors, for whomever `EMBEDDING` names."""
     async with httpx.AsyncClient(transport=_Way(embeds)) as http:
         yield part.store.Embedder(http, URL, "none", model)
 

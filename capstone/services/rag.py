@@ -13,8 +13,8 @@ import httpx2 as httpx
 from capstone import ports
 from capstone.schemas.rag import Answer, Citation, Question
 from capstone.services.documents import Shelf
-from capstone.services.door import CALL, URL, Call
-from capstone.services.embedding import EMBEDDING_FOR
+from capstone.services.door import CALL, URL, Call, as_raised
+from capstone.services.embedding import EMBEDDING
 from capstone.store.tables import Document
 
 UNKNOWN = "I don't know."
@@ -75,24 +75,22 @@ class Rag:
         """
         await self.shelf.refresh()
         # Which model embeds is not the caller's choice, so a key that may ask only some models may still search.
-        EMBEDDING_FOR.set(principal.model_copy(update={"scopes": frozenset()}))
+        EMBEDDING.set(call := Call(principal.model_copy(update={"scopes": frozenset()}), "rag"))
         rank = self.part.retrieval.hybrid(self.part.retrieval.nearest, self.part.retrieval.matching)
-        hits = await self.part.retrieval.Retriever(self.shelf.library, self.shelf.embed, rank).search(query)
+        async with as_raised(call):
+            hits = await self.part.retrieval.Retriever(self.shelf.library, self.shelf.embed, rank).search(query)
         own = [hit for hit in hits if hit.chunk.tenant == query.tenant]
         documents = await self.shelf.documents.named(query.tenant, list({hit.chunk.doc for hit in own}))
         return [hit for hit in own if hit.chunk.doc in documents], documents
 
     @asynccontextmanager
     async def _calling(self, principal: Any) -> AsyncIterator[None]:
-        """Ask models for a principal. What they refuse comes out as it was raised, not as a client says it."""
-        call = Call(principal)
+        """Ask models for a principal."""
+        call = Call(principal, "rag")
         CALL.set(call)  # for this task, which is this request's
         try:
-            yield
-        except Exception:
-            if call.failure:
-                raise call.failure from None
-            raise
+            async with as_raised(call):
+                yield
         finally:
             await call.close()
 

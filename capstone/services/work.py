@@ -17,6 +17,7 @@ from capstone.services.chat import ChatService
 from capstone.services.documents import Shelf
 from capstone.services.door import Door
 from capstone.services.embedding import embedding_model, folder_of, open_embed
+from capstone.services.indexing import Keeper
 from capstone.services.jobs import JobService
 from capstone.services.rag import Rag
 from capstone.services.turns import take_turn
@@ -45,7 +46,7 @@ async def open_work(settings: Settings, store: Store, chat: ChatService) -> Asyn
     default = chat.providers.default_model
     async with open_embed(part, embeds, model) as embed, httpx.AsyncClient(transport=Door(chat)) as http:
         folder = settings.data / "index" / folder_of(embeds, model)
-        shelf = Shelf(part, store.documents, folder, embed, indexer)
+        shelf = Shelf(part, store.documents, folder, embed)
         await shelf.open()
         queue = await asyncio.to_thread(deployment.SQLiteJobs, settings.data / "jobs.db")
         jobs = JobService(
@@ -74,7 +75,7 @@ async def _work(settings: Settings, shelf: Shelf, jobs: JobService) -> None:
     while True:
         try:
             async with take_turn(settings.data / "turn") as number, asyncio.TaskGroup() as group:
-                group.create_task(shelf.keep())
+                group.create_task(Keeper(shelf, indexer).keep())
                 group.create_task(jobs.work(number))
                 if settings.is_demo and settings.corpus:
                     group.create_task(bring(shelf, ROOT / settings.corpus, settings.data / "corpus.there"))

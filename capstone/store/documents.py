@@ -110,22 +110,21 @@ class Documents:
 
     # What follows is for the one that keeps the index, and knows no tenant.
 
-    async def to_do(self, *, limit: int = 20) -> list[Document]:
+    async def to_do(self, *, limit: int = 20, passing_over: Sequence[str] = ()) -> list[Document]:
         """Return documents that wait to be put into the index or taken out of it, those that wait longest first."""
         asked = (
             select(Document)
-            .where(Document.state.in_(("queued", "deleting")))
+            .where(Document.state.in_(("queued", "deleting")), Document.id.not_in(passing_over))
             .order_by(Document.changed_at, Document.id)
             .limit(limit)
         )
         async with self.database.reading() as session:
             return list(await session.scalars(asked))
 
-    async def all_ready(self) -> list[tuple[str, str, str]]:
-        """Return tenant, name and id of every document that should be in the index."""
-        asked = select(Document.tenant, Document.name, Document.id).where(Document.state == "ready")
+    async def every(self) -> list[Document]:
+        """Return all documents there are."""
         async with self.database.reading() as session:
-            return [(tenant, name, id_) for tenant, name, id_ in await session.execute(asked)]
+            return list(await session.scalars(select(Document)))
 
     async def content_of(self, document_id: str) -> bytes | None:
         """Return the bytes of a document."""

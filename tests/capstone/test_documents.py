@@ -3,18 +3,21 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from capstone.errors import ApiError, ProviderError
 from capstone.parts import rag
 from capstone.schemas.chat import Asked
 from capstone.services.documents import Shelf
-from capstone.services.embedding import EMBEDDING_FOR, Hashing, open_embed
+from capstone.services.door import Call
+from capstone.services.embedding import EMBEDDING, Hashing, open_embed
 from capstone.services.extract import Unreadable, media_type_of, text_of
+from capstone.services.indexing import GIVEN_UP, REFUSED, Keeper
 from capstone.services.turns import take_turn
 from capstone.services.work import bring, indexer
 from capstone.store import Store, open_store
@@ -36,14 +39,14 @@ async def embed() -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def shelf(store: Store, tmp_path: Path, embed: Any) -> AsyncIterator[Shelf]:
-    async for one in kept(Shelf(rag, store.documents, tmp_path / "index", embed, indexer, pause_s=0.02)):
+    async for one in kept(Shelf(rag, store.documents, tmp_path / "index", embed)):
         yield one
 
 
-async def kept(shelf: Shelf) -> AsyncIterator[Shelf]:
+async def kept(shelf: Shelf, *, pause_s: float = 0.02) -> AsyncIterator[Shelf]:
     """Let somebody keep the shelf."""
     await shelf.open()
-    keeper = asyncio.create_task(shelf.keep())
+    keeper = asyncio.create_task(Keeper(shelf, indexer, pause_s=pause_s, tries=3).keep())
     yield shelf
     keeper.cancel()
     await asyncio.wait({keeper})
@@ -211,26 +214,58 @@ async def test_one_that_cannot_be_read_fails_in_words_and_holds_up_nobody(shelf:
     assert (bad.state, bad.error) == ("failed", "it is damaged")
 
 
-async def test_one_that_the_provider_refuses_is_given_up_and_the_others_are_there(
-    store: Store, tmp_path: Path, embed: Any
+class Choosy:
+    """Embeds as `Hashing` does, but for texts with poison in them."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = [*errors]  # the last one for ever
+        self.asked = 0
+
+    async def embed(self, principal: Any, asked: Asked, /) -> bytes:
+        self.asked += 1
+        if any("poison" in text for text in asked.body["input"]):
+            raise self.errors.pop(0) if len(self.errors) > 1 else self.errors[0]
+        return await Hashing().embed(principal, asked)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ApiError(400, "The provider refused this request."), REFUSED),
+        (RuntimeError("sk-secret: a bug"), GIVEN_UP),
+    ],
+)
+async def test_one_that_cannot_be_embedded_is_given_up_in_words_and_the_others_are_there(
+    store: Store, tmp_path: Path, error: Exception, why: str
 ) -> None:
-    asked: list[int] = []
+    async with open_embed(rag, Choosy(error), "hashing") as embed:
+        async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", embed), pause_s=0.001):
+            bad, _ = await shelf.accept("a", "bad.txt", b"This was fine.", {})
+            assert (await settled(shelf, "a", bad.id)).state == "ready"
+            await shelf.accept("a", "bad.txt", b"This is poison.", {})
+            good, _ = await shelf.accept("a", "good.txt", b"This is fine.", {})
+            assert (await settled(shelf, "a", good.id)).state == "ready"
+            bad = await settled(shelf, "a", bad.id)
+            assert (bad.state, bad.error) == ("failed", why)
+            await holds(shelf, "good.txt")
+            again, new = await shelf.accept("a", "bad.txt", b"This is poison.", {})
+            assert (again.state, new) == ("queued", True), "who uploads it again wants it to be tried again"
 
-    async def choosy(texts: Sequence[str]) -> Any:
-        asked.append(len(texts))
-        if any("poison" in text for text in texts):
-            raise RuntimeError("400: no")
-        return await embed(texts)
 
-    async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", choosy, indexer, pause_s=0.001, tries=3)):
-        bad, _ = await shelf.accept("a", "bad.txt", b"This is poison.", {})
-        good, _ = await shelf.accept("a", "good.txt", b"This is fine.", {})
-        assert (await settled(shelf, "a", good.id)).state == "ready"
-        bad = await settled(shelf, "a", bad.id)
-        assert bad.state == "failed"
-        assert "400" not in bad.error, "what a provider says is for the log"
-        again, new = await shelf.accept("a", "bad.txt", b"This is poison.", {})
-        assert (again.state, new) == ("queued", True), "who uploads it again wants it to be tried again"
+async def test_while_the_provider_is_away_documents_wait_and_none_is_given_up(store: Store, tmp_path: Path) -> None:
+    away = [ProviderError("no answer") for _ in range(10)]
+    model = Choosy(*away, RuntimeError("never reached"))
+    async with open_embed(rag, model, "hashing") as embed:
+        async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", embed), pause_s=0.00001):
+            document, _ = await shelf.accept("a", "x.txt", b"This is poison.", {})
+            other, _ = await shelf.accept("b", "y.txt", b"This is fine.", {})
+            assert (await settled(shelf, "b", other.id)).state == "ready"
+
+            async def tried() -> bool:
+                return len(model.errors) <= 2
+
+            await eventually(tried)
+            assert (await shelf.documents.find("a", document.id)).state == "queued"  # type: ignore[union-attr]
 
 
 async def test_the_bundled_texts_come_once(shelf: Shelf, tmp_path: Path) -> None:
@@ -266,7 +301,7 @@ async def test_row_22_cutting_and_indexing_are_off_the_loop(store: Store, tmp_pa
         Document=rag.store.Document, Library=lambda folder, embed: rag.store.Library(folder, embed, cut)
     )
     part: Any = SimpleNamespace(store=held)
-    async for shelf in kept(Shelf(part, store.documents, tmp_path / "index", embed, indexer, pause_s=0.02)):
+    async for shelf in kept(Shelf(part, store.documents, tmp_path / "index", embed)):
         document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
         assert (await settled(shelf, "a", document.id)).state == "ready"
 
@@ -326,24 +361,24 @@ async def test_row_21_a_planted_pickle_is_never_opened(
 
     monkeypatch.setenv("PLANTED", str(tmp_path))
     folder = tmp_path / "index"
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed)):
         document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
         await settled(shelf, "a", document.id)
     for name in ("index.pkl", "x.pickle", "index.json", *[one.name for one in folder.iterdir()]):
         (folder / name).write_bytes(pickle.dumps(Planted()))
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed)):
         await holds(shelf, "x.txt")
     assert not (tmp_path / "opened").exists()
 
 
 async def test_an_index_that_is_lost_or_broken_is_made_again(store: Store, tmp_path: Path, embed: Any) -> None:
     folder = tmp_path / "index"
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed)):
         document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
         await settled(shelf, "a", document.id)
     for one in folder.iterdir():
         one.write_bytes(b"nonsense" * 100)
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed)):
         await holds(shelf, "x.txt")
     assert [name for name in os.listdir(tmp_path) if name.startswith("index.broken-")], (
         "what was broken is kept for whoever wants to know why"
@@ -351,22 +386,22 @@ async def test_an_index_that_is_lost_or_broken_is_made_again(store: Store, tmp_p
     for one in folder.iterdir():
         one.unlink()
     folder.rmdir()
-    async for shelf in kept(Shelf(rag, store.documents, folder, embed, indexer, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, folder, embed)):
         await holds(shelf, "x.txt")
 
 
 async def test_what_the_store_does_not_know_leaves_the_index(store: Store, tmp_path: Path, embed: Any) -> None:
-    EMBEDDING_FOR.set(None)
+    EMBEDDING.set(Call(None, "embedding"))
     stray = rag.store.Library(tmp_path / "index", embed)
     await stray.put(rag.store.Document("stray.txt", "Whose is this?", "a", {}))
-    async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", embed, indexer, pause_s=0.02)):
+    async for shelf in kept(Shelf(rag, store.documents, tmp_path / "index", embed)):
         await holds(shelf)
 
 
 async def test_another_process_sees_what_the_one_that_keeps_the_index_wrote(
     shelf: Shelf, store: Store, tmp_path: Path, embed: Any
 ) -> None:
-    reader = Shelf(rag, store.documents, tmp_path / "index", embed, indexer)
+    reader = Shelf(rag, store.documents, tmp_path / "index", embed)
     await reader.open()
     document, _ = await shelf.accept("a", "x.txt", b"One sentence.", {})
     await settled(shelf, "a", document.id)

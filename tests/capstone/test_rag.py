@@ -127,6 +127,13 @@ def test_a_provider_that_fails_is_a_status_and_its_words_stay_here(
     assert "secret" not in response.text
 
 
+def test_a_provider_that_does_not_embed_the_question_is_a_status_too(service: Service, llm: MockLLM) -> None:
+    llm.when(lambda request: request.path.endswith("/embeddings")).fail(401, message="wrong key: sk-secret")
+    response = ask(service)
+    assert response.status_code == 502
+    assert "secret" not in response.text
+
+
 def test_a_stream_that_breaks_off_says_so(service: Service, llm: MockLLM) -> None:
     llm.when("<question>").tokens(["Five", " seconds", " [1]"]).cut(after=2)
     events = events_of(ask(service, stream=True))
