@@ -13,14 +13,12 @@ from functools import partial
 from typing import Any, Literal
 
 import anyio
-from anyio import to_thread
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .jobs import CeleryJobs, Job, Jobs, KeyReused, SQLiteJobs, create_celery, jobs_router, work_once  # noqa: F401
+from .jobs import CeleryJobs, Job, Jobs, KeyReused, Order, SQLiteJobs, create_celery, jobs_router, work_on, work_once  # noqa: F401
 
 logger = logging.getLogger(__name__)
 
@@ -153,10 +151,9 @@ def lambda_handler(app: FastAPI) -> Callable[[Any, Any], Any]:
     raise NotImplementedError("TODO 07.6")
 
 
-class Prompt(BaseModel):
-    """Given: what may be asked."""
+class Prompt(Order):
+    """Given: what may be asked of `/chat`."""
 
-    prompt: str = Field(min_length=1, max_length=8_000)
     stream: bool = False
 
 
@@ -187,30 +184,25 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
     The server's own handler is there when this starts. In tests and on Lambda there is none, and nothing is taken.
     """
-    server, loop, tasks = signal.getsignal(signal.SIGTERM), asyncio.get_running_loop(), dict[str, asyncio.Task[None]]()
+    server: Any = signal.getsignal(signal.SIGTERM)
+    loop, tasks = asyncio.get_running_loop(), dict[str, asyncio.Task[None]]()
 
     async def end() -> None:
-        # uvicorn ends by the signal that it was handed: SIGTERM would be status 143, SIGINT is status 0.
-        leave = partial(server, signal.SIGINT, None) if callable(server) else lambda: None
+        def leave() -> None:  # by the signal that it was handed uvicorn ends: SIGTERM is status 143, SIGINT is 0
+            if not getattr(getattr(server, "__self__", None), "should_exit", False):  # a second SIGINT would be a crash
+                server(signal.SIGINT, None)
+
         try:
             await app.state.drain.stop(leave)
         except Exception:
             logger.exception("not drained")
             leave()
 
-    async def work() -> None:
-        while True:
-            if not await to_thread.run_sync(app.state.turn, abandon_on_cancel=True):
-                await asyncio.sleep(0.2)
-
     if callable(server) and threading.current_thread() is threading.main_thread():
-        # Once: a second SIGINT would end uvicorn at once.
         loop.add_signal_handler(signal.SIGTERM, lambda: tasks.get("end") or tasks.update(end=loop.create_task(end())))
     if app.state.turn:
-        tasks["work"] = loop.create_task(work())
-    yield
-    for task in tasks.values():
-        task.cancel()
+        tasks["work"] = loop.create_task(work_on(app.state.turn))
+    yield  # the event loop ends with its tasks
 
 
 def create_app(
@@ -230,4 +222,6 @@ def create_app(
     return app
 
 
-app = create_app(drain=Drain(notice_s=0))
+table = SQLiteJobs()
+turn = partial(work_once, table, lambda job: f"You asked: {job.payload}. The answer is forty-two.")
+app = create_app(drain=Drain(notice_s=0), jobs=table, turn=turn)

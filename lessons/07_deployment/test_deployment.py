@@ -1044,6 +1044,8 @@ def redis_options() -> dict[str, str]:
     found = service("redis")
     command = found.get("command") or ["redis-server"]
     words = shlex.split(command) if isinstance(command, str) else [str(one) for one in command]
+    if words[0].startswith("-"):
+        words.insert(0, "redis-server")  # as the image's own entrypoint does
     entry = found.get("entrypoint") or []
     with suppress(OSError, subprocess.TimeoutExpired):
         (shelf() / "started").unlink(missing_ok=True)

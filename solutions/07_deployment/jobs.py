@@ -1,5 +1,6 @@
 """Jobs: work that takes longer than a request may. Accepted, kept in a table, never lost, done once in effect."""
 
+import asyncio
 import logging
 import sqlite3
 import threading
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, HTTPException, Response
 from pydantic import BaseModel, Field
 
@@ -114,6 +116,16 @@ def work_once(jobs: SQLiteJobs, work: Callable[[Job], str], *, lease_s: float = 
     return True
 
 
+async def work_on(turn: Callable[[], bool]) -> None:
+    """Given: the embedded worker. One turn after the other, in a thread, until this is cancelled."""
+    try:
+        while True:
+            if not await to_thread.run_sync(turn, abandon_on_cancel=True):
+                await asyncio.sleep(0.2)
+    except Exception:
+        logger.exception("no job is worked on any more")
+
+
 def create_celery(broker_url: str, jobs: SQLiteJobs, work: Callable[[Job], str], *, longest_job_s: float = 600) -> Any:
     """Make a Celery application whose task `run_job` takes the id of a job, does it, and keeps its result in `jobs`."""
     from celery import Celery
@@ -163,7 +175,6 @@ class Order(BaseModel):
     """Given: what may be asked."""
 
     prompt: str = Field(min_length=1, max_length=8_000)
-    stream: bool = False
 
 
 def jobs_router(jobs: Jobs) -> APIRouter:
