@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import secrets
+import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from capstone.errors import ApiError
 from capstone.schemas.chat import read_chat
 from capstone.schemas.jobs import JobOrder, JobOut, JobResult, PromptAnswer
 from capstone.services.door import Answers
+from capstone.store.database import DatabaseAway
 from capstone.store.jobs import Jobs as JobRows
 from capstone.store.tables import Job
 
@@ -153,6 +155,22 @@ class JobService:
             pass
 
     async def _do(self, job: Any) -> None:
+        """Do a job, however long the database may be away meanwhile."""
+        wait_s = self.pause_s
+        while True:
+            try:
+                state, result = await self._answered(job)
+                await asyncio.to_thread(self.queue.finish, job.id, json.dumps(result), state=state)
+                return
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.warning("job %s waits for the database: %s", job.id, error)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, 60)
+
+    async def _answered(self, job: Any) -> tuple[str, dict[str, Any]]:
+        """Answer the prompts that have no answer yet; return how the job ends."""
         try:
             asked = from_json(job.payload)
             order, principal = JobOrder.model_validate(asked["order"]), self.principal(**asked["for"])
@@ -164,11 +182,12 @@ class JobService:
             llm = _Asking(self, job.id, principal, order, _places(left))
             if left:
                 await self.calls.generate_batch(llm, [prompt for _, prompt in left], limit=self.calls_at_once)
-            result, state = {"answered": len(order.prompts)}, "done"
-        except Exception:  # a bug of ours ends this job, not the worker
-            log.exception("job %s failed", job.id)
-            result, state = {"error": "something went wrong on our side"}, "failed"
-        await asyncio.to_thread(self.queue.finish, job.id, json.dumps(result), state=state)
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.exception("job %s failed", job.id)  # a bug of ours ends this job, not the worker
+            return "failed", {"error": "something went wrong on our side"}
+        return "done", {"answered": len(order.prompts)}
 
 
 @dataclass(frozen=True)
@@ -214,6 +233,13 @@ class _Asking:
 def _known(principal: Any) -> dict[str, Any]:
     """Return the fields of a principal, always in the same order: the payload of a key has to stay the same."""
     return {**principal.model_dump(mode="json"), "scopes": sorted(principal.scopes)}
+
+
+def is_away(error: Exception) -> bool:
+    """Say whether an error means that a database did not answer, and nothing else."""
+    if isinstance(error, ExceptionGroup):
+        return all(is_away(one) for one in error.exceptions)
+    return isinstance(error, DatabaseAway | sqlite3.OperationalError)
 
 
 def _check(order: JobOrder) -> None:

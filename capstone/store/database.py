@@ -1,13 +1,27 @@
 """The way to the database: short sessions, one writer."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as SQLTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+
+class DatabaseAway(Exception):
+    """The database did not do what was asked within our patience: it is down, locked, or every connection is lent."""
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, SQLTimeout, OSError) as error:
+        raise DatabaseAway(f"{type(error).__name__}: {getattr(error, 'orig', None) or error}") from error
 
 
 class Database:
@@ -39,14 +53,16 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Lend a session that only reads."""
-        async with self._read() as session:
-            yield session
+        with _away():
+            async with self._read() as session:
+                yield session
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """Lend a session whose changes are all there afterwards, on disk, or none."""
-        async with self._write() as session, session.begin():
-            yield session
+        with _away():
+            async with self._write() as session, session.begin():
+                yield session
 
     def insert_unless_there(self, table: type[Any]) -> Any:
         """Return a statement that inserts rows and passes over those whose key is taken, whoever else writes."""

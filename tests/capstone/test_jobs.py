@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ class Models:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(Wanted(tmp_path)) as store:
+    async with open_store(Wanted(tmp_path, database_patience_s=0.2)) as store:
         yield store
 
 
@@ -156,6 +158,24 @@ async def test_a_bug_ends_its_job_and_not_the_worker(jobs: JobService, models: M
     failed = await over(jobs, job)
     assert (failed.state, failed.error) == ("failed", "something went wrong on our side")
     assert (await over(jobs, await jobs.submit(ADA, order("next"), None))).state == "done"
+
+
+async def test_a_job_waits_for_a_database_that_is_away(
+    jobs: JobService, models: Models, tmp_path: Path, worker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    models.held = {"x": asyncio.Event()}
+    job = await jobs.submit(ADA, order("x", "y"), None)
+    async with asyncio.timeout(10):
+        while (await jobs.find(ADA, job.id)).answered < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    with closing(sqlite3.connect(tmp_path / "capstone.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        models.held["x"].set()
+        async with asyncio.timeout(10):
+            while "waits for the database" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert (await over(jobs, job)).state == "done"
+    assert await texts(jobs, job) == ["to x", "to y"]
 
 
 async def test_the_same_key_is_the_same_job_and_another_order_under_it_is_refused(jobs: JobService) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from capstone.services.usage import UsageQueue, open_usage
 from capstone.store import Store, open_store
-from capstone.store.database import Database
+from capstone.store.database import Database, DatabaseAway
 from capstone.store.documents import TooManyDocuments
 from capstone.store.migrate import OldDatabase, migrate
 from capstone.store.tables import Base, Key, UsageRecord, User
@@ -303,7 +303,7 @@ async def test_a_locked_database_is_waited_for_and_then_written(tmp_path: Path) 
     async with open_store(Wanted(tmp_path, database_patience_s=0.2)) as store:
         with closing(sqlite3.connect(tmp_path / "capstone.db")) as other:
             other.execute("BEGIN EXCLUSIVE")
-            with pytest.raises(OperationalError, match="locked"):
+            with pytest.raises(DatabaseAway, match="locked"):
                 await store.usage.add([record(1)])
         await store.usage.add([record(1)])
         assert await store.usage.tokens_of("key:1") == 7
