@@ -4,6 +4,8 @@ ApiError         we refuse: status, sentence, and what a program can look at
 ProviderError    a provider did not answer; what lessons 03 and 06 know as their LLMError
 """
 
+import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +13,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from capstone.parts import calls, production
+from capstone.store.database import DatabaseAway
+
+
+log = logging.getLogger("capstone.providers")
 
 
 class ApiError(Exception):
@@ -31,7 +37,25 @@ class ApiError(Exception):
 
 
 class ProviderError(calls.LLMError, production.LLMError):  # type: ignore[misc, name-defined]
-    """A provider gave no usable answer. `status` is its status, None if none came. The text is for the log alone."""
+    """A provider gave no usable answer. `status` is its status, None if none came. The text is for the log alone.
+
+    `code` is the provider's own word for what is wrong. Its sentence is not here: it may quote the prompt.
+    """
+
+    code: str = ""
+
+
+def refusal(provider: str, status: int, body: bytes, retry_after_s: float | None) -> ProviderError:
+    """Make the error of an answer that is none. What the provider wrote goes to the log on level debug alone."""
+    log.debug("%s answered %d: %s", provider, status, body[:2_000].decode(errors="replace"))
+    try:
+        said = json.loads(body)["error"]
+        words = [word for word in (said.get("type"), said.get("code")) if isinstance(word, str) and word.isidentifier()]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        words = []
+    error = ProviderError(f"{provider} answered {status} {' '.join(words)}".strip(), status, retry_after_s)
+    error.code = words[-1] if words else ""
+    return error
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -41,6 +65,12 @@ def add_error_handlers(app: FastAPI) -> None:
     async def refuse(_: Request, error: ApiError) -> JSONResponse:
         body: dict[str, Any] = {"message": error.message, "code": error.code, "param": error.param}
         return JSONResponse(body, error.status, error.headers)
+
+    @app.exception_handler(DatabaseAway)
+    async def wait(_: Request, error: DatabaseAway) -> JSONResponse:
+        logging.getLogger("capstone.store").warning("the database is away: %s", error)
+        words = "The database does not answer; ask again in a moment."
+        return JSONResponse({"message": words, "code": "database_away"}, 503, {"Retry-After": "1"})
 
 
 def openai_error(status: int, message: str, *, code: str | None = None, param: str | None = None) -> dict[str, Any]:

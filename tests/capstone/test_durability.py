@@ -161,6 +161,8 @@ def test_row_24_while_the_database_is_locked_chats_are_answered_and_their_usage_
                 assert service.client.post("/v1/chat/completions", json=body).status_code == 200
             service.wait_for_line("usage cannot be written")
             assert service.client.get("/health").status_code == 200
+            refused = upload(service, "x.txt", "A sentence.")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         service.until("/usage", lambda said: said["days"][0]["calls"] == 21)
         assert service.log.read_text().count("usage cannot be written") == 1, "one outage is one line"
         service.client.post("/v1/chat/completions", json=body)
