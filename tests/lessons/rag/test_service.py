@@ -12,6 +12,8 @@ from fastapi.testclient import TestClient
 from mockllm import MockLLM, serve_in_thread
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.timeout(90)
+
 lesson: Any = importlib.import_module("solutions.05_rag.app")
 CORPUS = ROOT / "lessons" / "05_rag" / "corpus"
 
