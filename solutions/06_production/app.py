@@ -87,7 +87,7 @@ class RateLimiter:
     """
 
     def __init__(
-        self, redis_url: str = "", *, limit: int = 60, window_s: float = 60, patience_s: float = 0.25, rest_s: float = 5
+        self, redis_url: str = "", *, limit: int = 60, window_s: float = 60, patience_s: float = 1, rest_s: float = 5
     ) -> None:
         self.limit, self.window_s, self.patience_s, self.rest_s = limit, window_s, patience_s, rest_s
         self.hits: defaultdict[str, deque[float]] = defaultdict(deque)  # caller -> when, the oldest first
