@@ -29,11 +29,13 @@ notebooks: ## Set up, then open the notebooks
 	@$(PYTHON) tools/setup_env.py
 	$(BIN)/jupyter lab notebooks
 
-lock: ## For maintainers: resolve pyproject.toml anew into the two lock files
+lock: ## For maintainers: resolve pyproject.toml anew into the lock files
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate \
 		--extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --python-platform linux --python-version 3.11 --no-header --no-annotate --generate-hashes \
+		--group service -c requirements-dev.lock -o requirements-service.lock
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
