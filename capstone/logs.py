@@ -4,6 +4,7 @@ That one is written by a formatter of its own, for a quarter of the cost: it hol
 """
 
 import logging
+import re
 import time
 from json import JSONEncoder
 from typing import Any, TextIO
@@ -12,6 +13,7 @@ from capstone.parts import production
 from capstone.settings import Settings
 
 encode = JSONEncoder(separators=(",", ":")).encode
+KEY = re.compile(r"sk_[0-9a-f]{6,}_[\w-]{20,}")
 requests = logging.getLogger("capstone.requests")
 
 
@@ -25,18 +27,32 @@ class RequestLine(logging.Formatter):
         return encode({**head, "request_id": production.REQUEST_ID.get(), **record.__dict__["told"]})
 
 
+class WithoutKeys(logging.Formatter):
+    """Another formatter's lines without any key of ours, wherever it came from: prompts and URLs may hold one."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return KEY.sub("[key]", self.inner.format(record))
+
+
 def configure_logs(settings: Settings, stream: TextIO) -> None:
     """Send every line of this process to `stream`."""
     production.configure_logging(stream)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(WithoutKeys(handler.formatter or logging.Formatter()))
     logging.getLogger().setLevel(settings.log_level.upper())
     # What libraries say of each request is in our own line, and httpx would print whole URLs.
     for name in ("httpx", "httpx2", "aiosqlite", "alembic", "faiss"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    handler = logging.StreamHandler(stream)
+    own = logging.StreamHandler(stream)
     line = RequestLine()
     line.converter = time.gmtime
-    handler.setFormatter(line)
-    requests.handlers[:] = [handler]
+    own.setFormatter(line)
+    requests.handlers[:] = [own]
     requests.propagate = False
     requests.setLevel(settings.log_level.upper())
 

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Protocol
 
+from anyio.lowlevel import checkpoint_if_cancelled
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
@@ -46,6 +47,8 @@ class EventStream(Response):
             async for frame in self.frames:
                 self.sent += 1
                 await send({"type": "http.response.body", "body": frame, "more_body": True})
+                if not self.sent % 16:  # anyio cancels a task that waits, and where more is always there none does
+                    await checkpoint_if_cancelled()
             if beating:
                 beating.cancel()
             await send({"type": "http.response.body", "body": b""})

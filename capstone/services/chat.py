@@ -24,6 +24,12 @@ log = logging.getLogger("capstone.chat")
 T = TypeVar("T")
 Call = Callable[[Provider, Mapping[str, Any]], Awaitable[T]]
 DONE = b"data: [DONE]\n\n"
+REFUSALS = {  # what a caller may learn of a provider's no, in our words
+    "refused_by_provider": "The provider refused this request.",
+    "context_length_exceeded": "The conversation is longer than this model can read.",
+    "content_filter": "The provider does not answer this.",
+    "content_policy_violation": "The provider does not answer this.",
+}
 
 
 class NoMoreRetries(Exception):
@@ -158,8 +164,9 @@ class ChatService:
             raise error.last from None
         except ProviderError as error:
             if error.status in (400, 413, 422):  # type: ignore[attr-defined]
-                log.info("the provider refused a request: %s", error)
-                raise ApiError(400, "The provider refused this request.", code="refused_by_provider") from error
+                log.info("a request was refused: %s", error)
+                code = error.code if error.code in REFUSALS else "refused_by_provider"
+                raise ApiError(400, REFUSALS[code], code=code) from error
             raise
 
     def _route(self, principal: Any, asked: Asked) -> list[tuple[str, Provider]]:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2 as httpx
 from pydantic_core import to_json
 
-from capstone.errors import ProviderError
+from capstone.errors import ProviderError, refusal
 from capstone.parts import calls, streams
 from capstone.services.providers.openai import Completion, Deltas
 
@@ -43,8 +43,9 @@ class AnthropicProvider:
         llm = calls.AnthropicLLM(self.http, self._settings(asked["model"]))
         try:
             reply = await llm.generate(turns(asked), max_tokens=self._limit(asked))
-        except calls.LLMError as error:
-            raise ProviderError(str(error), error.status, error.retry_after_s) from error  # type: ignore[attr-defined]
+        except calls.LLMError as error:  # its text is the provider's own, which may quote the prompt
+            words = f"anthropic answered {error.status}" if error.status else "no answer from anthropic"  # type: ignore[attr-defined]
+            raise ProviderError(words, error.status, error.retry_after_s) from None  # type: ignore[attr-defined]
         usage = {"prompt_tokens": reply.usage.prompt_tokens, "completion_tokens": reply.usage.completion_tokens}
         message = {"role": "assistant", "content": reply.text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.finish_reason}
@@ -67,13 +68,12 @@ class AnthropicProvider:
             raise ProviderError(f"no answer: {error!r}") from error
         if response.status_code != 200:
             try:
-                text = (await response.aread())[:2_000].decode(errors="replace")
-            except httpx.RequestError as error:
-                text = repr(error)
+                text = await response.aread()
+            except httpx.RequestError:
+                text = b""  # its status is enough
             finally:
                 await response.aclose()
-            wait_s = calls.read_retry_after(response.headers)
-            raise ProviderError(f"anthropic answered {response.status_code}: {text}", response.status_code, wait_s)
+            raise refusal(self.name, response.status_code, text, calls.read_retry_after(response.headers))
         deltas = Deltas(response.aclose)
         parts = streams.anthropic_parts(streams.parse_events(response.aiter_bytes()))
         timed = streams.with_deadlines(parts, first_s=self.first_s, next_s=self.silence_s)

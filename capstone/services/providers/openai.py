@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from capstone.errors import ProviderError
+from capstone.errors import ProviderError, refusal
 from capstone.parts import streams
 from capstone.services.providers.wire import Answer, Wire
 
@@ -92,12 +92,13 @@ class OpenAIProvider:
         answer = await self.wire.send(method, self.url + path, self.headers, body)
         if answer.status == 200:
             return answer
-        status, wait_s = answer.status, answer.retry_after_s
         try:
-            text = (await answer.read())[:2_000].decode(errors="replace")
+            said = await answer.read()
+        except ProviderError:
+            said = b""  # its status is enough
         finally:
             await answer.close()
-        raise ProviderError(f"{self.name} answered {status}: {text}", status, wait_s)
+        raise refusal(self.name, answer.status, said, answer.retry_after_s)
 
 
 async def frames(deltas: Deltas, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -116,7 +117,7 @@ async def frames(deltas: Deltas, chunks: AsyncIterator[bytes]) -> AsyncIterator[
         except (ValueError, AttributeError) as error:
             raise ProviderError("an event that is no JSON object") from error
         if choices is None or "error" in chunk:
-            raise ProviderError(f"an error in the stream: {data[:500]}")
+            raise refusal("the stream of a provider", 200, data.encode(), None)
         if usage:
             deltas.usage = usage
             if not choices and not deltas.tells_usage:
