@@ -4,8 +4,10 @@ import itertools
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import httpx2 as httpx
 import pytest
 
 from mockllm import MockLLM, serve_in_thread
+from tests.capstone.inside import capstone
 from tests.capstone.service import Service, serve
 
 
@@ -52,40 +55,60 @@ def all_ready(service: Service) -> dict[str, Any]:
     return {one["name"]: one for one in said["items"]}
 
 
-def test_a_job_survives_kill_9_and_asks_no_prompt_twice_that_was_answered(
-    llm: MockLLM, env: dict[str, str], tmp_path: Path
-) -> None:
+ORDER = {"prompts": ["first", "slow", "last"]}
+KEY = {"Idempotency-Key": "import-1"}
+TEXT = "The default timeout of httpx2 is five seconds."
+
+
+@dataclass
+class Survivor:
+    """A capstone that was killed in the middle of a job and before a document was embedded, and started again."""
+
+    service: Service
+    job: str
+    document: str
+    before: list[str]  # prompts that were asked
+
+
+@pytest.fixture(scope="module")
+def survivor(served: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivor]:
+    llm, data = served.fake, tmp_path_factory.mktemp("killed") / "data"
+    env = {"OPENAI_BASE_URL": f"{served.url}/v1", "OPENAI_API_KEY": "sk-test"}
+    llm.reset()
     llm.when("slow").hang()
-    order = {"prompts": ["first", "slow", "last"]}
-    with serve(tmp_path / "data", **env) as service:
-        job = service.client.post("/jobs", json=order, headers={"Idempotency-Key": "import-1"}).json()
-        service.until(f"/jobs/{job['id']}", lambda said: said["answered"] == 2)
-        service.kill()
-    assert sorted(prompts(llm)) == ["first", "last", "slow"]
-    llm.reset()
-    with serve(tmp_path / "data", **env) as service:
-        service.until(f"/jobs/{job['id']}", lambda said: said["state"] == "done")
-        answers = service.client.get(f"/jobs/{job['id']}/result").json()["answers"]
-        assert [one["text"].endswith(prompt) for one, prompt in zip(answers, order["prompts"], strict=True)] == [
-            True
-        ] * 3
-        again = service.client.post("/jobs", json=order, headers={"Idempotency-Key": "import-1"})
-        assert again.json()["id"] == job["id"]
-    assert prompts(llm) == ["slow"]
-
-
-def test_a_document_survives_kill_9_before_it_was_embedded(llm: MockLLM, env: dict[str, str], tmp_path: Path) -> None:
     llm.when(is_embedding).hang()
-    with serve(tmp_path / "data", **env) as service:
-        document = upload(service, "timeouts.md", "The default timeout of httpx2 is five seconds.")
-        assert document.status_code == 202
+    with serve(data, **env) as service:
+        uploaded = upload(service, "timeouts.md", TEXT)
+        assert uploaded.status_code == 202
+        job = service.client.post("/jobs", json=ORDER, headers=KEY)
+        assert job.status_code == 202
+        service.until(f"/jobs/{job.json()['id']}", lambda said: said["answered"] == 2)
         service.kill()
+    before = prompts(llm)
     llm.reset()
-    with serve(tmp_path / "data", **env) as service:
-        assert all_ready(service)["timeouts.md"]["id"] == document.json()["id"]
-        llm.when("<question>").reply("Five seconds [1].")
-        said = service.client.post("/rag/query", json={"question": "What is the default timeout?"}).json()
-        assert said["citations"][0]["document_id"] == document.json()["id"]
+    with serve(data, **env) as service:
+        yield Survivor(service, job.json()["id"], uploaded.json()["id"], before)
+
+
+def test_a_job_survives_kill_9_and_asks_no_prompt_twice_that_was_answered(survivor: Survivor, served: Any) -> None:
+    service, job = survivor.service, survivor.job
+    assert sorted(survivor.before) == ["first", "last", "slow"]
+    service.until(f"/jobs/{job}", lambda said: said["state"] == "done")
+    answers = service.client.get(f"/jobs/{job}/result").json()["answers"]
+    assert [one["text"].rsplit(maxsplit=1)[-1] for one in answers] == ORDER["prompts"]
+    again = service.client.post("/jobs", json=ORDER, headers=KEY)
+    assert again.json()["id"] == job, "its key is forgotten"
+    assert prompts(served.fake) == ["slow"]
+
+
+def test_a_document_survives_kill_9_before_it_was_embedded(survivor: Survivor, served: Any) -> None:
+    service = survivor.service
+    found = all_ready(service)["timeouts.md"]
+    assert (found["id"], found["state"]) == (survivor.document, "ready")
+    assert service.client.get(f"/rag/documents/{found['id']}/text").text == TEXT
+    served.fake.when("<question>").reply("Five seconds [1].")
+    said = service.client.post("/rag/query", json={"question": "What is the default timeout?"}).json()
+    assert said["citations"][0]["document_id"] == survivor.document
 
 
 def test_whenever_it_is_killed_every_accepted_document_is_there_and_whole(
@@ -135,17 +158,16 @@ def test_whenever_it_is_killed_every_accepted_document_is_there_and_whole(
     assert len(unsure) <= 3, "a round loses at most the request that was under way"
 
 
-def test_the_bundled_texts_hold_up_neither_the_start_nor_anybody(
-    llm: MockLLM, env: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_bundled_texts_hold_up_neither_the_start_nor_anybody(tmp_path: Path) -> None:
     """The model that embeds them never answers; the service starts, lists them, and chats."""
+    llm = MockLLM()
     llm.when(is_embedding).hang()
-    with serve(tmp_path / "data", **env, CAPSTONE_CORPUS="lessons/05_rag/corpus") as service:
+    with capstone(tmp_path / "data", llm, corpus=Path("lessons/05_rag/corpus")) as service:
         assert service.client.get("/health").status_code == 200
-        said = service.until("/rag/documents", lambda said: said["items"])
-        assert {one["state"] for one in said["items"]} == {"queued"}
-        body = {"model": "mock-large", "messages": [{"role": "user", "content": "Hello"}]}
-        assert service.client.post("/v1/chat/completions", json=body).status_code == 200
+        while not (said := service.client.get("/rag/documents").json()["items"]):
+            time.sleep(0.02)
+        assert {one["state"] for one in said} == {"queued"}
+        assert service.chat().status_code == 200
 
 
 def test_row_24_while_the_database_is_locked_chats_are_answered_and_their_usage_is_written_afterwards(
@@ -172,8 +194,9 @@ def test_row_24_while_the_database_is_locked_chats_are_answered_and_their_usage_
     assert count == 22, "what was used in the last moment before SIGTERM is not written"
 
 
-def test_row_32_a_job_survives_a_disconnect(llm: MockLLM, env: dict[str, str], tmp_path: Path) -> None:
-    with serve(tmp_path / "data", **env) as service:
+def test_row_32_a_job_survives_a_disconnect(tmp_path: Path) -> None:
+    llm = MockLLM()
+    with capstone(tmp_path / "data", llm) as service:
         gate = llm.hold()
         host, port = service.url.removeprefix("http://").split(":")
         body = b'{"prompts": ["Hello"]}'
@@ -184,9 +207,11 @@ def test_row_32_a_job_survives_a_disconnect(llm: MockLLM, env: dict[str, str], t
         with socket.create_connection((host, int(port))) as line:
             line.sendall(head.encode() + body)
             assert line.recv(12) == b"HTTP/1.1 202"
-        (job,) = service.until("/jobs", lambda said: said["items"] and said["items"][0]["state"] == "running")["items"]
+        gate.arrived_blocking()
         gate.open()
-        service.until(f"/jobs/{job['id']}", lambda said: said["state"] == "done")
+        while (job := service.client.get("/jobs").json()["items"][0])["state"] != "done":
+            time.sleep(0.02)
+        assert job["answered"] == 1
 
 
 def test_two_workers_share_one_index_and_do_each_job_once(llm: MockLLM, env: dict[str, str], tmp_path: Path) -> None:

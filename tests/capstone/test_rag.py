@@ -9,6 +9,7 @@ import httpx2 as httpx
 import pytest
 
 from mockllm import MockLLM, serve_in_thread
+from tests.capstone.inside import capstone
 from tests.capstone.service import Service, serve
 
 PASSWORD = "correct horse battery staple"
@@ -324,9 +325,10 @@ def test_row_30_a_chunked_body_of_50_mb_is_413_and_costs_no_memory(service: Serv
     assert service.memory - before < 10_000_000
 
 
-def test_row_23_a_pool_of_two_serves_another_route_while_twenty_streams_are_open(llm: MockLLM, tmp_path: Path) -> None:
-    url = f"{llm.url}/v1"  # type: ignore[attr-defined]
-    with serve(tmp_path / "data", OPENAI_BASE_URL=url, OPENAI_API_KEY="sk-test", CAPSTONE_DATABASE_POOL=2) as service:
+def test_row_23_a_pool_of_two_serves_another_route_while_twenty_streams_are_open(tmp_path: Path) -> None:
+    llm = MockLLM()
+    with capstone(tmp_path / "data", llm, database_pool=2) as running:
+        service = Service(None, running.url, tmp_path, running.client)  # type: ignore[arg-type] - it is in this process
         upload(service, "timeouts.md", TIMEOUTS.encode())
         ready(service)
         llm.when("<question>").tokens(["Five"] * 50).hang(after=3)
