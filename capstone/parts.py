@@ -7,22 +7,14 @@ from typing import cast
 from capstone import ports
 from capstone.settings import Settings
 from coach.lesson import CourseError
-from coach.parts import Part, _load, pick
+from coach.parts import pick
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def _pick(lesson: str) -> Part:
-    try:
-        return pick(ROOT, lesson, Settings().parts)
-    except CourseError as error:
-        if list(ROOT.glob(f"lessons/{lesson}_*/lesson.toml")):
-            sys.exit(f"capstone: {error}")
-    file = next(ROOT.glob(f"solutions/{lesson}_*/app.py"))  # not yet a lesson
-    return Part(file.parent.name, "reference", str(file.relative_to(ROOT)), "draft", _load(file))
-
-
-PARTS = [_pick(lesson) for lesson in ("01", "02", "03", "04", "05", "06", "07", "08")]
+try:
+    mode = Settings().parts
+    PARTS = [pick(ROOT, lesson, mode) for lesson in ("01", "02", "03", "04", "05", "06", "07", "08")]
+except CourseError as error:
+    sys.exit(f"capstone: {error}")
 
 basics = cast(ports.Basics, PARTS[0].module)
 models = cast(ports.Models, PARTS[1].module)
