@@ -42,7 +42,7 @@ class Store:
 
 def url_of(settings: Wanted) -> str:
     """Return where the database is."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # documents and prompts: nobody else on this machine
     if settings.database_url:
         return settings.database_url.get_secret_value()
     return f"sqlite+aiosqlite:///{settings.data.resolve() / 'capstone.db'}"

@@ -129,7 +129,14 @@ async def test_every_prompt_is_answered_in_its_place_also_when_two_are_alike(
 
 
 async def test_only_so_many_calls_of_a_job_are_open_at_once(jobs: JobService, models: Models, worker: Any) -> None:
-    await over(jobs, await jobs.submit(ADA, order(*map(str, range(20))), None))
+    gate = asyncio.Event()
+    models.held = {str(n): gate for n in range(20)}
+    job = await jobs.submit(ADA, order(*map(str, range(20))), None)
+    async with asyncio.timeout(10):
+        while models.open < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    gate.set()
+    await over(jobs, job)
     assert models.peak == 4
 
 
