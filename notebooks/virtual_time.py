@@ -17,9 +17,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     The loop has a thread of its own too, because a notebook runs inside of an event loop already.
     """
+    # Turns without work before the clock jumps: thousands of waits in a simulation have to be cheap.
+    new_loop = partial(looptime.new_event_loop, start=0.0, noop_cycles=4)
 
     def on_a_new_loop() -> T:
-        with asyncio.Runner(loop_factory=partial(looptime.new_event_loop, start=0.0)) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(work)
 
     with ThreadPoolExecutor(1) as thread:

@@ -612,11 +612,7 @@ async def order_with_a_background_task() -> list[str]:
 
 order = run(order_with_a_background_task())
 print("answered, in order:", order)
-print(
-    "the file was parsed before anybody else got a word:",
-    order.index("parsed") < order.index("health"),
-)
-assert order == ["upload", "parsed", "health"]
+assert order == ["upload", "parsed", "health"], "everybody waited for the file"
 
 # %% [markdown]
 # **Then they ask.** *How do you find the line?*
@@ -844,6 +840,7 @@ print(
     f"a model:    {repaired.status_code}, and the access log has  POST {repaired.request.url.path}"
 )
 assert (as_json.status_code, looked_at) == (422, ["query", "prompt"])
+assert as_told.status_code == repaired.status_code == 200
 assert "diagnosis" in logged and "diagnosis" not in str(repaired.request.url)
 
 # %% [markdown]

@@ -72,6 +72,7 @@ async def as_a_stream() -> list[float]:
     return came
 
 
+# %%
 async def as_a_job() -> list[float]:
     app, queue, done = (
         FastAPI(),
@@ -419,6 +420,7 @@ async def row_by_row(client: httpx.AsyncClient, limit: int = 8) -> list:
     return [call.result() for call in calls]
 
 
+# %%
 async def outcome(way) -> int:
     """Ask everything, and return how many answers whoever asked has."""
     async with httpx.AsyncClient(headers=KEY, timeout=60) as client:
@@ -889,12 +891,12 @@ assert seen[40][0] == 100 and seen[40][1] > 10
 # The queue does not know about the timeout: it grows for as long as more comes in than goes out.
 
 # %%
-waits = {minutes: run(load(40, 3.0, 100, minutes))[1] for minutes in (1, 2, 4)}
+waits = {minutes: run(load(40, 3.0, 100, minutes))[1] for minutes in (1, 2)}
 for minutes, waited in waits.items():
     print(
-        f"after {minutes} min of 40 calls a second: a new one waits {waited:4.1f} s for a connection"
+        f"after {minutes} min of 40 calls a second: a new one waits {waited:g} s for a connection"
     )
-assert waits[4] > 1.8 * waits[2] > 3.2 * waits[1], "no timeout is long enough"
+assert waits[2] > 1.9 * waits[1], "for as long as the load lasts; no timeout is long enough"
 
 # %% [markdown]
 # **Then they ask.** *One worker or four: whose pool is it?*

@@ -205,6 +205,7 @@ def with_memory(pieces: list[bytes]) -> str:
 
 
 cuts = [[WIRE[:at], WIRE[at:]] for at in range(1, len(WIRE))]
+byte_by_byte = [bytes([byte]) for byte in WIRE]
 right = {
     reader.__name__: sum(reader(pieces) == "42 € net" for pieces in cuts)
     for reader in (chunk_by_chunk, with_memory)
@@ -214,11 +215,11 @@ print(
     f"chunk by chunk: right at {right['chunk_by_chunk']} of {len(cuts)} places where it may be cut"
 )
 print(
-    f"with memory:    right at {right['with_memory']}, and byte by byte: {with_memory([bytes([one]) for one in WIRE])!r}"
+    f"with memory:    right at {right['with_memory']}, and byte by byte: {with_memory(byte_by_byte)!r}"
 )
 assert chunk_by_chunk([WIRE]) == "42 € net", "on the laptop"
 assert right["with_memory"] == len(cuts) and right["chunk_by_chunk"] < 0.2 * len(cuts)
-assert with_memory([bytes([one]) for one in WIRE]) == "42 € net"
+assert with_memory(byte_by_byte) == "42 € net"
 
 # %%
 one_day = [WIRE[:20], WIRE[20:29], WIRE[29:]]
@@ -535,6 +536,7 @@ async def create_chat() -> StreamingResponse:
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
+# %%
 def names(script) -> list[str]:
     """The events that a reader gets, as the provider goes through this script."""
     with MockLLM() as llm, routed(llm):
@@ -1219,6 +1221,7 @@ def resumable() -> FastAPI:
     return app
 
 
+# %%
 def per_request() -> FastAPI:
     app = FastAPI()
 

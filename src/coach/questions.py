@@ -172,7 +172,7 @@ def read_cells(text: str) -> list[Cell]:
 def _read_question(path: Path, id: str, cells: list[Cell]) -> Question:
     line = cells[0].line
     heading = re.match(
-        r"## (?P<title>.+)\n\n`(?P<id>[a-z]+-\d\d)` · (?P<level>[a-z]+)(?: · (?P<more>[^\n]+))?\n", cells[0].text
+        r"## (?P<title>.+)\n\n`(?P<id>[a-z]+-\d\d)` · (?P<level>[a-z]+)(?: · (?P<more>[^\n]+))?(?:\n|\Z)", cells[0].text
     )
     if heading is None:
         raise _broken(path, line, f"a question begins with `## ` and its words, a blank line, then `{id}` · its level")
