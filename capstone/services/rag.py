@@ -18,6 +18,7 @@ from capstone.services.embedding import EMBEDDING
 from capstone.store.tables import Document
 
 UNKNOWN = "I don't know."
+LEXICAL_UP_TO = 3_000  # chunks; lesson 05 counts words in Python, which for more takes longer than the answer is worth
 
 
 @dataclass
@@ -76,7 +77,9 @@ class Rag:
         await self.shelf.refresh()
         # Which model embeds is not the caller's choice, so a key that may ask only some models may still search.
         EMBEDDING.set(call := Call(principal.model_copy(update={"scopes": frozenset()}), "rag"))
-        rank = self.part.retrieval.hybrid(self.part.retrieval.nearest, self.part.retrieval.matching)
+        ways = self.part.retrieval
+        many = len(self.shelf.library.snapshot.chunks) > LEXICAL_UP_TO
+        rank = ways.nearest if many else ways.hybrid(ways.nearest, ways.matching)
         async with as_raised(call):
             hits = await self.part.retrieval.Retriever(self.shelf.library, self.shelf.embed, rank).search(query)
         own = [hit for hit in hits if hit.chunk.tenant == query.tenant]
