@@ -45,9 +45,9 @@ StoreDep = Annotated[Store, Depends(get_store)]
 class HotRoute(APIRoute):
     """A route that is asked thousands of times a second: `endpoint(request, caller, chat)`, for the scope `chat`.
 
-    FastAPI solves dependencies anew for each request, which costs as much as all else that we do. So whom lesson 08's
-    keys and tokens have vouched for already (`middleware.Authenticate`) goes straight to the endpoint. Anybody else takes
-    the usual way, where lesson 08's dependencies refuse them. Other dependencies do not run: give the route none.
+    FastAPI solves dependencies anew for each request, which costs as much as all else that we do. So whoever lesson
+    08's keys and tokens have vouched for already (`middleware.Authenticate`) goes straight to the endpoint. Others
+    take the usual way, where lesson 08's dependencies refuse them. Other dependencies do not run: give it none.
     """
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -15,7 +15,6 @@ from fastapi.responses import JSONResponse
 from capstone.parts import calls, production
 from capstone.store.database import DatabaseAway
 
-
 log = logging.getLogger("capstone.providers")
 
 

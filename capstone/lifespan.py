@@ -118,8 +118,8 @@ class Service:
 def little_garbage() -> Iterator[None]:
     """Keep what the start has made out of the garbage collector's sight, and let it look less often.
 
-    It would go through hundreds of thousands of objects of imported modules every few hundred requests and find nothing:
-    a fifth of what a request costs. What a request leaves behind is found as before.
+    It would go through hundreds of thousands of objects of imported modules every few hundred requests and find
+    nothing: a fifth of what a request costs. What a request leaves behind is found as before.
     """
     before = gc.get_threshold()
     gc.collect()

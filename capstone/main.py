@@ -41,7 +41,9 @@ def create_app(settings: Settings, log_to: TextIO = sys.stderr) -> FastAPI:
         lifespan=service.lifespan(),
     )
     app.state.service = service
-    app.router.redirect_slashes = False  # it would send the query back, whatever stands in it, to the host that was asked for
+    app.router.redirect_slashes = (
+        False  # it would send the query back, whatever stands in it, to the host that was asked for
+    )
     models.add_error_handlers(app)
     add_error_handlers(app)
     describe(app)

@@ -19,7 +19,7 @@ NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}  # of this machine
 
 
 class OneShape:
-    """Give every error one form: ours, and on /v1 OpenAI's. The lessons' parts each have their own, and yours may too."""
+    """Give every error one form: ours, and on /v1 OpenAI's. Each of the lessons' parts has its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -53,14 +53,17 @@ class OneShape:
 
 def shaped(status: int, said: bytes, path: str) -> dict[str, Any]:
     """Return an error in the form that callers of this path know. `said` is what a part made of it."""
+    told: Any
     try:
         told = json.loads(said)
     except ValueError:
         told = said.decode(errors="replace")[:200]
     if not isinstance(told, dict):
         told = {"error": told if isinstance(told, str) else ""}
-    message = next((one for one in (told.get("message"), told.get("error"), told.get("detail")) if isinstance(one, str)), "")
-    fields: dict[str, str] = told["fields"] if isinstance(told.get("fields"), dict) else {}
+    message = next(
+        (one for one in (told.get("message"), told.get("error"), told.get("detail")) if isinstance(one, str)), ""
+    )
+    fields: dict[str, Any] = told["fields"] if isinstance(told.get("fields"), dict) else {}
     code = told.get("code") or (told.get("error") if told.get("message") else None)
     request_id = production.REQUEST_ID.get()
     if path.startswith("/v1/"):
@@ -100,7 +103,9 @@ class LocalOnly:
 
 def is_local(scope: Scope) -> bool:
     """Say whether a request comes from this machine, and asks for it by a name that is no other's."""
-    host = scope["client"][0] if scope.get("client") else ""  # none on a Unix socket: whoever listens there speaks for many
+    host = (
+        scope["client"][0] if scope.get("client") else ""
+    )  # none on a Unix socket: whoever listens there speaks for many
     if host != "127.0.0.1":
         try:
             address = ipaddress.ip_address(host)
@@ -137,5 +142,3 @@ def caller_of(scope: Scope) -> str | None:
     """Return who asks, by the credential that was checked; None for nobody we know."""
     principal = scope["state"]["services"].principal
     return principal and principal.id
-
-

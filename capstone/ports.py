@@ -1,14 +1,13 @@
 """What the service needs of each lesson: Protocols, nothing else. A lesson's module satisfies its port as a whole."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol, TextIO, TypeVar
 
-from fastapi import APIRouter, FastAPI, Request
-from prometheus_client import CollectorRegistry
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Lifespan, Scope
+from starlette.types import ASGIApp, Lifespan
 
 T = TypeVar("T")
 Embed = Callable[[Sequence[str]], Awaitable[Any]]  # texts to a row of numbers each: an array (n, d)
@@ -136,7 +135,7 @@ class Rag(Protocol):
     returns hits (`chunk`, `score`); and `hybrid(nearest, matching)`, a way to rank."""
 
     def make_chain(self, http: Any, settings: Any) -> Any:
-        """Build prompt | model | parser. Calls go out through `http`; `openai_url`, `openai_key`, `model` are settings."""
+        """Build prompt | model | parser, over `http`; `openai_url`, `openai_key` and `model` are of the settings."""
         ...
 
     async def answer_question(self, query: Any, search: Any, chain: Any) -> Any:
@@ -230,10 +229,13 @@ class Auth(Protocol):
     TokenService: Callable[..., Any]
     Passwords: Callable[..., Any]
     User: Callable[..., Any]
-    MemoryKeys: Callable[[], Any]
 
     def spending(self, quota: Any, principal: Any, estimate: int) -> AbstractAsyncContextManager[Any]:
         """Reserve tokens, then charge what the yielded bill says."""
+        ...
+
+    def owned(self, thing: Any, principal: Any) -> Any:
+        """Return the thing if it belongs to the principal's tenant; 404 if not."""
         ...
 
     async def authorized(self, *args: Any, **kwargs: Any) -> Any:
@@ -243,5 +245,3 @@ class Auth(Protocol):
     async def current_principal(self, *args: Any, **kwargs: Any) -> Any:
         """Dependency: who is asking."""
         ...
-
-

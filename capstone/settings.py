@@ -1,4 +1,4 @@
-"""Settings of the service, from the environment (`CAPSTONE_...`) or a file `.env`. `docs/capstone/settings.md` lists them."""
+"""Settings of the service, from the environment or a file `.env`; `docs/capstone/settings.md` is made of this."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     """Signs tokens and peppers keys; 32 characters or more. Without it one is made and kept in the data folder."""
     demo: bool | None = None
-    """Whether the key `demo` lets in, from loopback alone. By default it does where `host` is loopback and no secret is set."""
+    """Whether the key `demo` lets in, from this machine alone. By default if `host` is loopback and `secret` unset."""
     admin_password: SecretStr | None = None
     """Lets the user `admin` in at `/auth/token`, with every scope: where the first keys come from."""
     key_cache_s: float = Field(default=10.0, ge=0)
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     embedding_model: str | None = None
     """Model that makes embeddings. By default the first whose name says so."""
     fallbacks: dict[str, tuple[str, ...]] = {}
-    """Models to ask when one does not answer: `{"mock-large": ["mock-small"]}`. A key that may not ask a model does not."""
+    """Models to ask when one does not answer: `{"mock-large": ["mock-small"]}`. A key asks none that it may not ask."""
     prices: dict[str, tuple[float, float]] = {}
     """Dollars for a million tokens that a model reads, and writes: `{"mock-large": [3, 15]}`."""
 

@@ -9,7 +9,20 @@ from capstone.settings import Settings
 
 log = logging.getLogger("capstone")
 MAKE_ONE = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-WELL_KNOWN = ("secret", "changeme", "change-me", "change_me", "password", "example", "insecure", "default", "test", "demo", "admin", "your-")
+WELL_KNOWN = (
+    "secret",
+    "changeme",
+    "change-me",
+    "change_me",
+    "password",
+    "example",
+    "insecure",
+    "default",
+    "test",
+    "demo",
+    "admin",
+    "your-",
+)
 
 
 class UnsafeSettings(Exception):
@@ -29,7 +42,9 @@ def check(settings: Settings) -> None:
             f"CAPSTONE_HOST is {settings.host} and the key `demo` is on: everybody knows it. Set CAPSTONE_DEMO=false."
         )
     if not settings.on_loopback and secret is None:
-        raise UnsafeSettings(f"CAPSTONE_HOST is {settings.host}, so CAPSTONE_SECRET has to be set. Make one: {MAKE_ONE}")
+        raise UnsafeSettings(
+            f"CAPSTONE_HOST is {settings.host}, so CAPSTONE_SECRET has to be set. Make one: {MAKE_ONE}"
+        )
     if secret is not None and (weak := weakness(secret, 32)):
         raise UnsafeSettings(f"CAPSTONE_SECRET {weak}. Make a better one: {MAKE_ONE}")
     if password is not None and (weak := weakness(password, 12)):
@@ -54,7 +69,9 @@ def announce(settings: Settings, providers: Providers) -> None:
     names = providers.names or providers.silent
     log.info("provider: %s; models: %s", ", ".join(names), ", ".join(list(providers.of_model)[:10]) or "not known yet")
     if names == ["offline"]:
-        log.warning("offline: a fake answers. Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENAI_BASE_URL for a real model")
+        log.warning(
+            "offline: a fake answers. Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENAI_BASE_URL for a real model"
+        )
     if settings.is_demo and sys.stderr.isatty():
         sys.stderr.write(banner(names))
 

@@ -90,7 +90,9 @@ def tenant_for(keeper: Any, wanted: str | None) -> str:
     if wanted in (None, keeper.tenant):
         return keeper.tenant
     if "tenants" not in keeper.scopes:
-        raise ApiError(403, "A key of another tenant takes the scope `tenants`.", code="insufficient_scope", param="tenant")
+        raise ApiError(
+            403, "A key of another tenant takes the scope `tenants`.", code="insufficient_scope", param="tenant"
+        )
     return wanted
 
 

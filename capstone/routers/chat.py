@@ -41,7 +41,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of them; however that ends, what they came from is closed."""
         self.sent = 0
-        beating = self.every_s and asyncio.create_task(self._beat(send, self.every_s))
+        beating = asyncio.create_task(self._beat(send, self.every_s)) if self.every_s else None
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for frame in self.frames:

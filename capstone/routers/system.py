@@ -25,8 +25,8 @@ def system_router(readiness: Any, drain: Any, metrics: Any) -> APIRouter:
     router = APIRouter(tags=["system"])
     probes = deployment.probes(readiness, drain)
     router.include_router(probes)
-    ready = next(route.endpoint for route in probes.routes if getattr(route, "path", "") == "/health/ready")
-    router.add_api_route("/ready", ready)
+    ready: Any = next(route for route in probes.routes if getattr(route, "path", "") == "/health/ready")
+    router.add_api_route("/ready", ready.endpoint)
 
     @router.get("/parts")
     async def list_parts() -> list[PartOut]:

@@ -49,7 +49,7 @@ class TokenOut(BaseModel):
     """A token, as OAuth 2 has it."""
 
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - its kind
     expires_in: int = Field(description="Seconds.")
     scope: str
 

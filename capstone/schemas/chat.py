@@ -1,4 +1,4 @@
-"""What may be asked of a model, in OpenAI's words: lesson 02's request, the options that are passed on, and tool turns."""
+"""What may be asked of a model, in OpenAI's words: lesson 02's request, options that are passed on, turns of tools."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal

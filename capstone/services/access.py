@@ -1,4 +1,4 @@
-"""Who may ask: API keys, tokens, passwords, and the demo key. What decides is lesson 08's; what is kept is the store's."""
+"""Who may ask: API keys, tokens, passwords, the demo key. What decides is lesson 08's, what is kept the store's."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ FOREVER = float("inf")
 
 @dataclass
 class StoredKeys:
-    """Lesson 08's KeyStore over the database. What was found is believed for a while, so that no request waits for it."""
+    """Lesson 08's KeyStore over the database. What was found is believed for a while: no request waits for it."""
 
     keys: Keys
     fresh_s: float

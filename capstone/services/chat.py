@@ -138,9 +138,7 @@ class ChatService:
 
             return work
 
-        chain = [
-            (self._breaker(provider), asking(name, provider)) for name, provider in self._route(principal, asked)
-        ]
+        chain = [(self._breaker(provider), asking(name, provider)) for name, provider in self._route(principal, asked)]
         self.budget.earn()
 
         async def attempt() -> T:
@@ -157,9 +155,7 @@ class ChatService:
                 raise last from error
 
         try:
-            return await calls.retry(
-                attempt, retries=self.settings.retries, budget_s=self.settings.retry_budget_s
-            )
+            return await calls.retry(attempt, retries=self.settings.retries, budget_s=self.settings.retry_budget_s)
         except NoMoreRetries as error:
             raise error.last from None
         except ProviderError as error:
@@ -184,7 +180,9 @@ class ChatService:
                 continue
             route.append((name, provider))
         if not route:
-            raise ApiError(404, "There is no such model; GET /v1/models lists them.", code="model_not_found", param="model")
+            raise ApiError(
+                404, "There is no such model; GET /v1/models lists them.", code="model_not_found", param="model"
+            )
         return route
 
     def _breaker(self, provider: Provider) -> Any:

@@ -29,7 +29,7 @@ class Queue(Protocol):
 
 @dataclass(slots=True)
 class Used:
-    """One call of a model, as `store.tables.UsageRecord` keeps it. Not a row yet: rows cost, and this is the hot path."""
+    """One call of a model, as `store.tables.UsageRecord` keeps it. No row yet: those cost, and this is the hot path."""
 
     tenant: str
     principal_id: str

@@ -1,4 +1,4 @@
-"""Capstones and a fake provider in threads of this process: a real uvicorn and real sockets, and a start costs little."""
+"""Capstones and a fake provider in threads of this process: a real uvicorn, real sockets, and a start costs little."""
 
 import asyncio
 import io
@@ -78,14 +78,19 @@ def capstone(data: Path, fake: MockLLM | None = None, **settings: Any) -> Iterat
         }
         if settings.pop("anthropic", False):
             known |= {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None}
-            known |= {"ANTHROPIC_API_KEY": "sk-ant-mock", "ANTHROPIC_BASE_URL": url, "anthropic_models": ("mock-large",)}
+            known |= {
+                "ANTHROPIC_API_KEY": "sk-ant-mock",
+                "ANTHROPIC_BASE_URL": url,
+                "anthropic_models": ("mock-large",),
+            }
         chosen = {**known, "data": data, "corpus": None, "parts": "reference", **settings}
         log = io.StringIO()
         before = _handlers()
         app = create_app(Settings(_env_file=None, **chosen), log)  # type: ignore[call-arg]
-        with _serving(app) as (address, loop, server), httpx.Client(
-            base_url=address, headers={"Authorization": "Bearer demo"}, timeout=PATIENCE_S
-        ) as client:
+        with (
+            _serving(app) as (address, loop, server),
+            httpx.Client(base_url=address, headers={"Authorization": "Bearer demo"}, timeout=PATIENCE_S) as client,
+        ):
             yield Running(address, app, client, fake, log, loop, server)
         for logger, handlers in before:  # one that was started earlier logs on
             logger.handlers[:] = handlers

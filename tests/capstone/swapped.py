@@ -20,11 +20,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = (
-    "mockllm.alias", "aiohttp", "aiosqlite", "alembic.command", "faiss", "fastapi.testclient", "httpx2", "jwt", "langchain_openai",
-    "mangum", "numpy", "openai", "prometheus_client", "pwdlib", "pydantic_settings", "pypdf", "redis.asyncio", "slowapi",
-    "sqlalchemy.ext.asyncio", "structlog", "uvicorn", "mockllm.server", "celery",
+    "mockllm.alias", "aiohttp", "aiosqlite", "alembic.command", "faiss", "fastapi.testclient", "httpx2",
+    "jwt", "langchain_openai", "mangum", "numpy", "openai", "prometheus_client", "pwdlib",
+    "pydantic_settings", "pypdf", "redis.asyncio", "sqlalchemy.ext.asyncio", "structlog", "uvicorn",
+    "mockllm.server", "celery",
 )  # fmt: skip
-STREAM = {"stream": True}
 
 
 def wait_for(ready: Callable[[], Any], within_s: float = 20) -> Any:
@@ -174,8 +174,8 @@ def limits(running: Any, fake: Any) -> None:
 
 
 CHECKS = (
-    answers, streams, refuses_in_form, asks_for_a_key, ends_keys, gives_tokens, passes_on_failures, ends_with_its_reader,
-    keeps_quotas, tells_its_numbers, answers_from_documents, does_jobs, limits,
+    answers, streams, refuses_in_form, asks_for_a_key, ends_keys, gives_tokens, passes_on_failures,
+    ends_with_its_reader, keeps_quotas, tells_its_numbers, answers_from_documents, does_jobs, limits,
 )  # fmt: skip
 
 
@@ -184,15 +184,15 @@ def trial(course: str) -> dict[str, Any]:
     os.chdir(course)
     sys.path.insert(0, course)
     os.environ["CAPSTONE_PARTS"] = "auto"
-    from tests.capstone.inside import capstone
-
     from mockllm import MockLLM
+    from tests.capstone.inside import capstone
 
     failures: dict[str, str] = {}
     fake = MockLLM(settle_turns=0)
-    with tempfile.TemporaryDirectory() as data, capstone(
-        Path(data), fake, retries=0, requests_per_minute=250, first_token_s=10, jobs_at_once=1
-    ) as running:
+    with (
+        tempfile.TemporaryDirectory() as data,
+        capstone(Path(data), fake, retries=0, requests_per_minute=250, first_token_s=10, jobs_at_once=1) as running,
+    ):
         parts = {one["lesson"][:2]: one["whose"] for one in running.client.get("/parts").json()}
         for check in CHECKS:
             fake.reset()

@@ -81,7 +81,10 @@ async def test_the_official_async_client_streams_while_the_model_writes(running:
 
 
 def test_tools_go_there_and_back(client: OpenAI, fake: MockLLM) -> None:
-    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+    tool: Any = {
+        "type": "function",
+        "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+    }
     fake.tool_call("weather", {"city": "Bern"})
     asked = client.chat.completions.create(model="mock-large", messages=HELLO, tools=[tool])  # type: ignore[arg-type]
     (call,) = asked.choices[0].message.tool_calls or []
@@ -223,7 +226,9 @@ def test_whoever_is_silent_is_heard_breathing(tmp_path: Path) -> None:
     fake = MockLLM(settle_turns=0)
     with capstone(tmp_path, fake, heartbeat_s=0.05) as running:
         gate = fake.tokens(["a"]).step()
-        with running.client.stream("POST", "/v1/chat/completions", json={"model": "mock-large", "messages": HELLO, "stream": True}) as answer:
+        with running.client.stream(
+            "POST", "/v1/chat/completions", json={"model": "mock-large", "messages": HELLO, "stream": True}
+        ) as answer:
             lines = answer.iter_lines()
             while next(lines) != ": ping":
                 pass
@@ -240,6 +245,8 @@ def test_the_cache_answers_the_same_key_and_nobody_else(tmp_path: Path) -> None:
             assert running.chat(temperature=0).status_code == 200
         asked = len([one for one in fake.requests if one.path.endswith("completions")])
         assert asked == 1
-        running.client.post("/v1/chat/completions", json={"model": "mock-large", "messages": HELLO, "temperature": 0}, headers=other)
+        running.client.post(
+            "/v1/chat/completions", json={"model": "mock-large", "messages": HELLO, "temperature": 0}, headers=other
+        )
         running.chat()
         assert len([one for one in fake.requests if one.path.endswith("completions")]) == 3

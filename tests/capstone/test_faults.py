@@ -110,9 +110,15 @@ def test_row_3_a_reader_who_leaves_in_mid_stream_ends_it_under_all_middleware(ru
 def test_row_5_five_hundred_aborted_streams_leave_nothing_open(tmp_path: Path) -> None:
     fake = MockLLM(settle_turns=0)
     fake.default.reply("word " * 200).slow(cadence_s=0.02)
-    with serve_in_thread(fake) as served, serve(
-        tmp_path / "data", OPENAI_BASE_URL=f"{served.url}/v1", OPENAI_API_KEY="sk-mock", CAPSTONE_REQUESTS_PER_MINUTE=10**6
-    ) as service:
+    with (
+        serve_in_thread(fake) as served,
+        serve(
+            tmp_path / "data",
+            OPENAI_BASE_URL=f"{served.url}/v1",
+            OPENAI_API_KEY="sk-mock",
+            CAPSTONE_REQUESTS_PER_MINUTE=10**6,
+        ) as service,
+    ):
 
         def abort(_: int) -> None:
             with asking(service.url, STREAM) as connection:
@@ -173,9 +179,7 @@ def statuses(words: str) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("words", FAULTS)
-def test_each_fault_ends_and_tells_and_leaks_nothing(
-    running: Running, fake: MockLLM, words: str, stream: bool
-) -> None:
+def test_each_fault_ends_and_tells_and_leaks_nothing(running: Running, fake: MockLLM, words: str, stream: bool) -> None:
     script = script_from_words(words.replace("first_token_s=3 cadence_s=0.5", "first_token_s=0.1"), fake.script())
     if script.failure:
         script_from_words(f"{words} message='{SECRET.replace(chr(39), '')}'", fake.script())

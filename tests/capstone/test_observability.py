@@ -187,9 +187,12 @@ def test_alive_and_ready_are_two_questions(tmp_path: Path) -> None:
 @pytest.fixture
 def streaming(tmp_path: Path) -> Iterator[tuple[Service, MockLLM]]:
     fake = MockLLM(settle_turns=0)
-    with serve_in_thread(fake) as served, serve(
-        tmp_path / "data", OPENAI_BASE_URL=f"{served.url}/v1", OPENAI_API_KEY="sk-mock", CAPSTONE_DRAIN_DEADLINE_S=5
-    ) as service:
+    with (
+        serve_in_thread(fake) as served,
+        serve(
+            tmp_path / "data", OPENAI_BASE_URL=f"{served.url}/v1", OPENAI_API_KEY="sk-mock", CAPSTONE_DRAIN_DEADLINE_S=5
+        ) as service,
+    ):
         yield service, fake
 
 

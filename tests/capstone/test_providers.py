@@ -17,6 +17,9 @@ from tests.capstone.inside import CHAT, HELLO, Running, capstone
 from tests.capstone.test_faults import STREAM, asking, read_until, statuses, wait_for
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}
+
+
 @pytest.fixture(scope="module")
 def anthropic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     data = tmp_path_factory.mktemp("data")
@@ -96,8 +99,14 @@ def test_a_provider_that_is_away_at_the_start_does_not_keep_us_from_starting(tmp
 def test_each_model_is_asked_of_whoever_has_it(tmp_path: Path) -> None:
     fake = MockLLM(settle_turns=0)
     with serve_in_thread(fake) as served:
-        both = {"ANTHROPIC_API_KEY": "sk-ant-mock", "ANTHROPIC_BASE_URL": served.url, "anthropic_models": ("mock-small",)}
-        with capstone(tmp_path, fake, models=("mock-large",), fallbacks={"mock-large": ("mock-small",)}, retries=0, **both) as running:
+        both = {
+            "ANTHROPIC_API_KEY": "sk-ant-mock",
+            "ANTHROPIC_BASE_URL": served.url,
+            "anthropic_models": ("mock-small",),
+        }
+        with capstone(
+            tmp_path, fake, models=("mock-large",), fallbacks={"mock-large": ("mock-small",)}, retries=0, **both
+        ) as running:
             running.chat()
             running.chat(model="mock-small")
             paths = [one.path for one in fake.requests]
@@ -203,7 +212,7 @@ def test_a_reader_who_leaves_in_mid_stream_ends_the_call_to_anthropic(anthropic:
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"n": 2}, "n"),
         ({"top_p": 0.5}, "top_p"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}]}]}, "messages"),
+        ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_carried_over_to_anthropic_is_refused_and_not_dropped(
@@ -217,7 +226,9 @@ def test_what_cannot_be_carried_over_to_anthropic_is_refused_and_not_dropped(
 
 def test_parts_of_text_are_text_to_anthropic(anthropic: Running, fake: MockLLM) -> None:
     parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]
-    assert anthropic.chat(messages=[{"role": "user", "content": parts}], user="ada", temperature=None).status_code == 200
+    assert (
+        anthropic.chat(messages=[{"role": "user", "content": parts}], user="ada", temperature=None).status_code == 200
+    )
     assert fake.last.json["messages"] == [{"role": "user", "content": "Hello"}]
 
 
@@ -244,7 +255,9 @@ def test_what_waits_for_the_next_try_ends_with_its_reader(tmp_path: Path) -> Non
             time.sleep(0.05)
 
         async def waiting() -> int:
-            return sum("retry" in str(one.get_coro()) or "RequestResponseCycle" in str(one) for one in asyncio.all_tasks())
+            return sum(
+                "retry" in str(one.get_coro()) or "RequestResponseCycle" in str(one) for one in asyncio.all_tasks()
+            )
 
         wait_for(lambda: running.usage() and running.usage()[0].outcome == "left", "it still waits")
         assert running.run(waiting) == 0

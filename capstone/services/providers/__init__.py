@@ -1,6 +1,6 @@
 """Who answers: OpenAI and all that speaks its API, Anthropic, or nobody, which is the offline provider.
 
-Reading order: `wire` (the one HTTP client), `openai`, `anthropic`, `offline`, then here: which there are, and who has what.
+Reading order: `wire` (the one HTTP client), `openai`, `anthropic`, `offline`, then here: which of them there are.
 """
 
 import asyncio
@@ -29,7 +29,9 @@ class Provider(Protocol):
     """Somebody who runs models, whatever API they speak: everything here is in OpenAI's shape."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Whose it is."""
+        ...
 
     def lacks(self, asked: Mapping[str, Any]) -> str | None:
         """Return the name of something in a request that it cannot do."""
@@ -111,7 +113,9 @@ async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
             try:
                 providers.add(provider, names or await provider.models())
             except ProviderError as error:
-                log.warning("%s does not say which models it has; set CAPSTONE_MODELS, or wait: %s", provider.name, error)
+                log.warning(
+                    "%s does not say which models it has; set CAPSTONE_MODELS, or wait: %s", provider.name, error
+                )
                 silent.append(provider)
         providers.silent = [one.name for one in silent]
         asking = asyncio.create_task(ask_again(providers, silent), name="models of providers")

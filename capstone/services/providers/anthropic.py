@@ -33,7 +33,7 @@ class AnthropicProvider:
     def lacks(self, asked: Mapping[str, Any]) -> str | None:
         """Return the name of something in a request that it cannot do."""
         for name, value in asked.items():
-            if value is not None and name not in KNOWN | IGNORED or (name == "n" and value not in (None, 1)):
+            if (value is not None and name not in KNOWN | IGNORED) or (name == "n" and value not in (None, 1)):
                 return name
         plain = all(isinstance(text_of(turn), str) and "tool_calls" not in turn for turn in asked.get("messages", ()))
         return None if plain else "messages"
@@ -80,7 +80,7 @@ class AnthropicProvider:
         deltas.frames = frames(deltas, timed, asked["model"])
         return deltas
 
-    async def embed(self, asked: Mapping[str, Any]) -> Completion:  # noqa: ARG002
+    async def embed(self, asked: Mapping[str, Any]) -> Completion:
         """Refuse: there is no such API."""
         raise ProviderError("anthropic makes no embeddings", 400)
 

@@ -1,4 +1,4 @@
-"""OpenAI's API, and everything that speaks it: what comes back is passed on, and looked at only for what we must know."""
+"""OpenAI's API, and all that speaks it. What comes back is passed on, and looked at for what we have to know."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class OpenAIProvider:
     headers: Mapping[str, str] = field(repr=False)
     silence_s: float = 30.0  # the longest between two pieces of a stream
 
-    def lacks(self, asked: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+    def lacks(self, asked: Mapping[str, Any]) -> str | None:
         """Return what of a request it cannot do: nothing, what it knows is its own business."""
         return None
 
