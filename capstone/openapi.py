@@ -10,6 +10,7 @@ from capstone.schemas.errors import ErrorResponse, OpenAIErrorResponse
 
 REF = "#/components/schemas/{model}"
 CHAT = "/v1/chat/completions"
+EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 
 
 def describe(app: FastAPI) -> None:
@@ -35,7 +36,7 @@ def complete(document: dict[str, Any]) -> None:
     chat["requestBody"] = {"required": True, "content": body}
     chat["responses"]["200"] = {
         "description": "The answer, in OpenAI's shape; with `stream`, its chunks as events and last `[DONE]`.",
-        "content": {"application/json": {"schema": {}}, "text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"application/json": {"schema": {}}, "text/event-stream": {"itemSchema": EVENT}},
     }
     for path, routes in document["paths"].items():
         name = "OpenAIErrorResponse" if path.startswith("/v1/") else "ErrorResponse"

@@ -16,7 +16,6 @@ from mockllm.faults import FAULTS, script_from_words
 from tests.capstone.inside import CHAT, HELLO, Running, capstone
 from tests.capstone.test_faults import STREAM, asking, read_until, statuses, wait_for
 
-
 IMAGE = {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}
 
 
