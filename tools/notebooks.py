@@ -65,8 +65,10 @@ def readme(topics: list[Topic]) -> str:
         "Every question has the same parts: think first, a spoken answer, the proof, what interviewers listen for,",
         "the usual wrong answer and how it shows, the follow-up, and a small function for you to write.",
         "The check below it grades what you wrote; left open, it says so and stops nothing.",
+        "Stuck? `tests/notebooks/answers` has a right and a wrong answer to each.",
         "Questions do not build on each other: run the first cell of a notebook, then go to any of them.",
         "Waiting is done on a clock that jumps, so a model that thinks for a minute takes no time here.",
+        "`git checkout -- notebooks` brings back the notebooks as they came.",
         "",
     ]
     for topic in topics:
@@ -82,7 +84,7 @@ def readme(topics: list[Topic]) -> str:
         "The docstring of `src/coach/questions.py` says how a question is written; `coach` reads the same text.",
         "`python tools/notebooks.py` runs the sources and writes the notebooks with their outputs, and this page.",
         "`tests/notebooks` holds both against each other, breaks each proof on purpose, and fills in each function.",
-        "Whoever has jupytext installed may edit a notebook in JupyterLab: saving it changes its source.",
+        "A change goes into the source; what is written into a notebook in Jupyter stays there.",
         "What the cells import from here is finished code: `virtual_time.py` is the clock that jumps,",
         "`visits.py` makes requests by hand, `pictures.py` draws, `verdicts.py` checks what you wrote.",
     ]

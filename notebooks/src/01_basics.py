@@ -97,7 +97,7 @@ bars(
 # - It is not the only one: Django, Litestar, Quart and plain threads are named without being asked.
 #
 # **Usual wrong answer.** *"Because it is faster than Flask and Django."*
-# The framework is a few thousandths of the request, and one wrong line inside a route costs a hundred times more than any of them.
+# The framework is a few thousandths of the request, and one wrong line inside a route costs more than all of them together.
 
 # %%
 blocking, threads = carried["fastapi-blocking"], carried["flask-100"]
@@ -143,8 +143,10 @@ check(
         ((ten_users["users"], wait_s, 40), ten_users["requests_per_s"]),
     ],
     within=0.1,
-    because="What limits: the users who ask, or the calls that may be open? "
-    "The smaller of the two, divided by the wait.",
+    because=(
+        "What limits: the users who ask, or the calls that may be open? "
+        "The smaller of the two, divided by the wait."
+    ),
 )
 
 # %% [markdown]
@@ -187,9 +189,8 @@ async def within_quota(connection: Annotated[str, Depends(borrow)]) -> bool:
     return True
 
 
-app = FastAPI(
-    dependencies=[Depends(within_quota)]
-)  # before every route, and no route can forget it
+# Before every route, and no route can forget it.
+app = FastAPI(dependencies=[Depends(within_quota)])
 
 
 @app.get("/chat")
@@ -341,8 +342,10 @@ check(
         ((True,), ("a connection", [], ["a connection"])),
     ],
     through=lent_and_back,
-    because="Lent, in the pool meanwhile, in the pool after. "
-    "An error of the route comes in at the yield: try, finally.",
+    because=(
+        "Lent, in the pool meanwhile, in the pool after. "
+        "An error of the route comes in at the yield: try, finally."
+    ),
 )
 
 # %% [markdown]
@@ -375,45 +378,36 @@ async def crowd(app: FastAPI, users: int) -> list[asyncio.Task]:
 
 async def inside_at_once(kind: str) -> tuple[int, int]:
     """How many of a hundred requests are inside the route together, and how many wait for a thread."""
-    app, inside, most = FastAPI(), 0, 0
+    app, inside, most = FastAPI(), [], 0
     free, door = asyncio.Event(), threading.Event()
 
-    def enter() -> None:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
-
     async def awaits() -> None:
-        enter()
+        inside.append("one more")
         await free.wait()
 
     def blocks() -> None:
-        enter()
+        inside.append("one more")
         door.wait()
 
     async def blocks_the_loop() -> None:
-        nonlocal inside
-        enter()
-        door.wait(
-            timeout=0.001
-        )  # seconds: long enough for anybody else to come in, if anybody could
-        inside -= 1
+        nonlocal most
+        inside.append("one more")
+        most = max(most, len(inside))
+        door.wait(timeout=0.001)  # seconds: somebody else could come in now, if anybody could
+        inside.pop()
 
     app.get("/answer")({"awaits": awaits, "def": blocks, "blocks": blocks_the_loop}[kind])
     users, limiter = await crowd(app, 100), current_default_thread_limiter()
-    for _ in range(10_000):  # turns of the loop; a right number stands long before that
+    for _ in range(500_000):  # turns of the loop, a guard: what is waited for is there long before
         await asyncio.sleep(0)
-        if (
-            inside == 100
-            or inside + limiter.statistics().tasks_waiting == 100
-            or all(user.done() for user in users)
-        ):
+        waiting = limiter.statistics().tasks_waiting
+        if len(inside) + waiting == 100 or all(user.done() for user in users):
             break
-    seen = most, limiter.statistics().tasks_waiting
+    most = max(most, len(inside))
     free.set()
     door.set()
     await asyncio.gather(*users)
-    return seen
+    return most, waiting
 
 
 seen = {kind: run(inside_at_once(kind)) for kind in ("awaits", "def", "blocks")}
@@ -508,8 +502,10 @@ check(
         (case, max(span.ended for span in run(calls(*case))))
         for case in [(100, 1, 3.0), (100, 40, 3.0), (40, 40, 3.0), (41, 40, 0.5), (7, 100, 2.0)]
     ],
-    because="They are served in rounds of `workers`; "
-    "a last round that is not full takes as long as a full one.",
+    because=(
+        "They are served in rounds of `workers`; "
+        "a last round that is not full takes as long as a full one."
+    ),
 )
 
 # %% [markdown]
@@ -634,8 +630,10 @@ from verdicts import check
 check(
     deaf_share,
     [((6, 5.0), 0.5), ((1, 3.0), 0.05), ((12, 5.0), 1.0), ((60, 5.0), 1.0), ((0, 5.0), 0.0)],
-    because="Blocked seconds in a minute, out of sixty; "
-    "and no minute has more than sixty, however many wait in line.",
+    because=(
+        "Blocked seconds in a minute, out of sixty; "
+        "and no minute has more than sixty, however many wait in line."
+    ),
 )
 
 # %% [markdown]
@@ -906,8 +904,10 @@ check(
             ("prompts", "/batch", list[str]),
         ]
     ],
-    because="A name in the path's braces is the path; a model, a list or a dict is the body; "
-    "a plain type is the query.",
+    because=(
+        "A name in the path's braces is the path; a model, a list or a dict is the body; "
+        "a plain type is the query."
+    ),
 )
 
 # %% [markdown]
@@ -1126,6 +1126,7 @@ from verdicts import check
 check(
     threads_needed,
     [((200, 0.5), 100), ((7, 30.0), 210), ((0.2, 12.0), 3), ((3, 0.5), 2)],
-    because="How many are open at once is calls per second times seconds; "
-    "half a thread is a whole one.",
+    because=(
+        "How many are open at once is calls per second times seconds; half a thread is a whole one."
+    ),
 )

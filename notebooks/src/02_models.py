@@ -129,8 +129,10 @@ check(
         (([ONE, DEEP],), {"password": "at most 16 characters", "messages.0.role": "unknown role"}),
         (([],), {}),
     ],
-    because="`loc` is the path, its first part says where; `msg` is the rule; "
-    "what `input` holds is nobody's business.",
+    because=(
+        "`loc` is the path, its first part says where; `msg` is the rule; "
+        "what `input` holds is nobody's business."
+    ),
 )
 
 # %% [markdown]
@@ -244,8 +246,10 @@ check(
         for kind, model in models.items()
         for name, sent in SENT.items()
     ],
-    because="The default decides whether the key may be missing; "
-    "`None` in the type decides whether the value may be null.",
+    because=(
+        "The default decides whether the key may be missing; "
+        "`None` in the type decides whether the value may be null."
+    ),
 )
 
 # %% [markdown]
@@ -391,8 +395,10 @@ check(
         (("mock-reason", 0.2, False), "refused"),
     ],
     through=body_or_refusal,
-    because="None means that nobody said it; "
-    "0.0 was said. And a wish that cannot be met is refused, not dropped.",
+    because=(
+        "None means that nobody said it; "
+        "0.0 was said. And a wish that cannot be met is refused, not dropped."
+    ),
 )
 
 # %% [markdown]
@@ -541,8 +547,10 @@ check(
         ((1_000, 0.1, 2), 1_110.0),
         ((200, 0.5, 3), 375.0),
     ],
-    because="Every request is one call; the wrong ones are one more; "
-    "of those, again the wrong ones are one more.",
+    because=(
+        "Every request is one call; the wrong ones are one more; "
+        "of those, again the wrong ones are one more."
+    ),
 )
 
 # %% [markdown]
@@ -647,8 +655,9 @@ check(
         ((KEPT, {"id": True, "usage": {"total": True}}), {"id": "c-1", "usage": {"total": 7}}),
         (({"key": "sk-1"}, {"id": True}), {}),
     ],
-    because="Walk over `public`, not over `kept`; "
-    "where it holds a dict, do the same one floor down.",
+    because=(
+        "Walk over `public`, not over `kept`; where it holds a dict, do the same one floor down."
+    ),
 )
 
 # %% [markdown]
@@ -775,8 +784,10 @@ check(
         (({"url": "x"}, NEEDS), "unknown type"),
         (({"type": "text", "text": ""}, NEEDS), ""),
     ],
-    because="The type decides which fields are looked at; a part without one has an unknown type; "
-    "an empty text is there.",
+    because=(
+        "The type decides which fields are looked at; a part without one has an unknown type; "
+        "an empty text is there."
+    ),
 )
 
 # %% [markdown]
@@ -900,8 +911,10 @@ check(
         ((0, 1_000_000, 3, 15), 15_000_000),
         ((0, 0, 3, 15), 0),
     ],
-    because="What comes in and what goes out have prices of their own; "
-    "a dollar is a million micro-dollars.",
+    because=(
+        "What comes in and what goes out have prices of their own; "
+        "a dollar is a million micro-dollars."
+    ),
 )
 
 # %% [markdown]
@@ -1032,6 +1045,8 @@ check(
         (({"c": 3}, {"a", "b"}, {"a"}, "provider"), "refused"),
     ],
     through=read_or_refusal,
-    because="An unknown field is a caller's mistake and a provider's news; "
-    "a field that is needed is needed of both.",
+    because=(
+        "An unknown field is a caller's mistake and a provider's news; "
+        "a field that is needed is needed of both."
+    ),
 )

@@ -74,11 +74,8 @@ async def as_a_stream() -> list[float]:
 
 # %%
 async def as_a_job() -> list[float]:
-    app, queue, done = (
-        FastAPI(),
-        asyncio.Queue(),
-        {},
-    )  # the queue and the dict stand for Redis and a table
+    app = FastAPI()
+    queue, done = asyncio.Queue(), {}  # they stand for Redis and a table
 
     @app.post("/jobs", status_code=202)
     async def create_job(response: Response) -> dict:
@@ -222,8 +219,10 @@ CASES = [
 check(
     arrives,
     [(case, tried(*case)) for case in CASES],
-    because="A proxy counts silence: in one piece that is all of the time, "
-    "in a stream the longest pause, for a job a moment.",
+    because=(
+        "A proxy counts silence: in one piece that is all of the time, "
+        "in a stream the longest pause, for a job a moment."
+    ),
 )
 
 # %% [markdown]
@@ -248,7 +247,7 @@ from pictures import Span, timeline
 from virtual_time import now, run
 
 
-async def ask_model(began: float = 0.0) -> Span:
+async def ask_model() -> Span:
     began = now()
     await asyncio.sleep(3)  # what a call to a model is, seen from here
     return Span(0.0, began, now())
@@ -352,8 +351,10 @@ check(
             ([2, 2, 2, 2, 2], 2),
         ]
     ],
-    because="Keep for each slot when it is free, give each call to the slot that is free first, "
-    "and look at the latest end.",
+    because=(
+        "Keep for each slot when it is free, give each call to the slot that is free first, "
+        "and look at the latest end."
+    ),
 )
 
 # %% [markdown]
@@ -544,8 +545,10 @@ check(
         ((way, SECONDS, fails), run(count_ends(way, SECONDS, fails)))
         for way, fails in [("gather", 0), ("group", 0), ("group", 2), ("rows", 2), ("gather", 3)]
     ],
-    because="gather and rows let everybody finish; "
-    "a group lets only those finish who were faster than the failure.",
+    because=(
+        "gather and rows let everybody finish; "
+        "a group lets only those finish who were faster than the failure."
+    ),
 )
 
 # %% [markdown]
@@ -674,8 +677,10 @@ check(
         ((0, 0.5, 8.0, 5.0, 0.5), 5.25),
         ((2, 0.5, 8.0, None, 0.0), 0.0),
     ],
-    because="The bound is base times two to the n, but at most the cap; "
-    "the draw takes a share of it; Retry-After goes on top.",
+    because=(
+        "The bound is base times two to the n, but at most the cap; "
+        "the draw takes a share of it; Retry-After goes on top."
+    ),
 )
 
 # %% [markdown]
@@ -788,8 +793,10 @@ check(
         ((100, [3], 0.1), 110),
         ((100, [1], 0.1), 100),
     ],
-    because="Layers multiply. A budget bounds what comes on top of the first call; "
-    "where nobody retries, nothing comes on top.",
+    because=(
+        "Layers multiply. A budget bounds what comes on top of the first call; "
+        "where nobody retries, nothing comes on top."
+    ),
 )
 
 # %% [markdown]
@@ -1063,8 +1070,10 @@ check(
         ((400, 100.0, 9.0, True), 400),
         ((400, 100.0, 0.0, True), 0),
     ],
-    because="Without the race all of them; "
-    "with it, what was written until then, which is never more than all.",
+    because=(
+        "Without the race all of them; "
+        "with it, what was written until then, which is never more than all."
+    ),
 )
 
 # %% [markdown]
@@ -1195,8 +1204,10 @@ check(
         for name, (one, _, hundred) in runs.items()
         if name in EXPECTED
     ],
-    because="100 users could get 100 / wait_s. Nearly that: fine. A CPU that is full: cpu. "
-    "No more than one user gets: blocked.",
+    because=(
+        "100 users could get 100 / wait_s. Nearly that: fine. A CPU that is full: cpu. "
+        "No more than one user gets: blocked."
+    ),
 )
 
 # %% [markdown]
@@ -1345,6 +1356,8 @@ check(
             ({"usage": False}, True),
         ]
     ],
-    because="One after another until the first that raises; "
-    "and none at all for a request that was refused.",
+    because=(
+        "One after another until the first that raises; "
+        "and none at all for a request that was refused."
+    ),
 )

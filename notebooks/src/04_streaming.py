@@ -154,8 +154,9 @@ CASES = [(0.25, 0.25, 48, True), (0.25, 0.25, 48, False), (2.0, 0.5, 1, True), (
 check(
     first_and_last,
     [(case, tried(*case)) for case in CASES],
-    because="n tokens have n - 1 pauses between them; "
-    "in one piece, the first byte comes with the last.",
+    because=(
+        "n tokens have n - 1 pauses between them; in one piece, the first byte comes with the last."
+    ),
 )
 
 # %% [markdown]
@@ -291,8 +292,10 @@ check(
         (([b"42 " + EURO[:1], EURO[1:2], EURO[2:] + b"!"],), ["42 ", "", "€!"]),
         (([b"", "né🙂".encode()[:5], "né🙂".encode()[5:]],), ["", "né", "🙂"]),
     ],
-    because="An incremental decoder keeps the bytes of a character until the last one comes; "
-    "a new one for each chunk does not.",
+    because=(
+        "An incremental decoder keeps the bytes of a character until the last one comes; "
+        "a new one for each chunk does not."
+    ),
 )
 
 # %% [markdown]
@@ -462,8 +465,10 @@ check(
         ((["provider 200", "status 200"],), 200),
         ((["provider 401"],), 502),
     ],
-    because="What was sent first counts. "
-    "Before that, 429 is passed on, any other error of the provider is a 502.",
+    because=(
+        "What was sent first counts. "
+        "Before that, 429 is passed on, any other error of the provider is a 502."
+    ),
 )
 
 # %% [markdown]
@@ -622,8 +627,10 @@ check(
         ((["ping", "done"],), True),
         ((["delta", "error", "done"],), False),
     ],
-    because="A `done` must have come, and no `error`; "
-    "an empty answer can be whole, a long one can be cut.",
+    because=(
+        "A `done` must have come, and no `error`; "
+        "an empty answer can be whole, a long one can be cut."
+    ),
 )
 
 # %% [markdown]
@@ -880,8 +887,9 @@ check(
         (([90.0], 75.0, 60.0), False),
         (([], None, 60.0), True),
     ],
-    because="With pings no pause is longer than their distance; "
-    "without, the longest silence counts.",
+    because=(
+        "With pings no pause is longer than their distance; without, the longest silence counts."
+    ),
 )
 
 # %% [markdown]
@@ -1004,8 +1012,10 @@ check(
         ((False, True, False), "websocket"),
         ((True, False, False), "fetch"),
     ],
-    because="Both talk at any time: websocket. A body to send, or an end that must stay one: fetch. "
-    "Else EventSource is made for it.",
+    because=(
+        "Both talk at any time: websocket. A body to send, or an end that must stay one: fetch. "
+        "Else EventSource is made for it."
+    ),
 )
 
 # %% [markdown]
@@ -1185,11 +1195,8 @@ async def tokens() -> AsyncIterator[str]:
 
 
 def resumable() -> FastAPI:
-    app, kept, producers = (
-        FastAPI(),
-        {},
-        set(),
-    )  # `kept` stands for a Redis stream, which all workers share
+    app, producers = FastAPI(), set()
+    kept = {}  # stands for a Redis stream, which all workers share
     news = asyncio.Condition()
 
     async def produce(chat: str) -> None:
@@ -1305,6 +1312,8 @@ check(
         ((KEPT, 3), None),
         (([(1, "one")], 0), ["one"]),
     ],
-    because="Whatever has a larger id; "
-    "but if the oldest that is kept is not the next one, something in between is lost.",
+    because=(
+        "Whatever has a larger id; "
+        "but if the oldest that is kept is not the next one, something in between is lost."
+    ),
 )

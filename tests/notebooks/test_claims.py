@@ -13,8 +13,8 @@ BROKEN = {
         'yield "a connection"\n    finally:\n        pass',
     ),
     "basics-03": (
-        "    def blocks() -> None:\n        enter()\n        door.wait()",
-        "    async def blocks() -> None:\n        enter()\n        await free.wait()",
+        '    def blocks() -> None:\n        inside.append("one more")\n        door.wait()',
+        '    async def blocks() -> None:\n        inside.append("one more")\n        await free.wait()',
     ),
     "basics-04": ("async def parse() -> None:", "def parse() -> None:"),
     "basics-05": ("stack.enter_async_context(resource(name))", "resource(name).__aenter__()"),

@@ -120,7 +120,7 @@ def test_a_picture_is_xml_and_the_same_every_time(name: str) -> None:
     assert isinstance(picture, Picture) and picture == again
     root = ElementTree.fromstring(picture.svg)  # noqa: S314 - our own
     assert root.findtext("{http://www.w3.org/2000/svg}title") == "T & t"
-    assert repr(picture).startswith("T & t. ")
+    assert repr(picture).startswith("T & t\n  ")
     width = float(root.attrib["width"])
     boxes = root.iter("{http://www.w3.org/2000/svg}rect")
     assert all(float(box.get("x", 0)) + float(box.attrib["width"]) <= width for box in boxes)
@@ -128,7 +128,18 @@ def test_a_picture_is_xml_and_the_same_every_time(name: str) -> None:
 
 def test_what_goes_on_behind_the_edge_is_said_in_words() -> None:
     assert "after 30 s" in PICTURES["timeline"]().svg
-    assert "none: never" in PICTURES["arrivals"]().words
+    assert "none  ················" in PICTURES["arrivals"]().characters
+    assert PICTURES["arrivals"]().characters.count("never") == 1
+
+
+def test_the_characters_of_a_timeline_show_how_many_are_served() -> None:
+    spans = [Span(0, 0, 6), Span(0, 0, 6), Span(0, 6, 12), Span(0, 12, 18)]
+    lines = timeline({"two, then one": spans}, until_s=12, title="T").characters.splitlines()
+    assert lines == [
+        "T",
+        "  two, then one  " + "▄" * 24 + "▂" * 24 + "  last answer after 18 s",
+        "                 0" + " " * 43 + "12 s",
+    ]
 
 
 def double(n: int) -> int:
