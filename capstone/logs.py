@@ -6,6 +6,7 @@ That one is written by a formatter of its own, for a quarter of the cost: it hol
 import logging
 import re
 import time
+from contextvars import ContextVar
 from json import JSONEncoder
 from typing import Any, TextIO
 
@@ -14,6 +15,7 @@ from capstone.settings import Settings
 
 encode = JSONEncoder(separators=(",", ":")).encode
 KEY = re.compile(r"sk_[0-9a-f]{6,}_[\w-]{20,}")
+CALLER: ContextVar[str | None] = ContextVar("CALLER", default=None)  # id of whoever asked, once that is known
 requests = logging.getLogger("capstone.requests")
 
 
@@ -66,5 +68,6 @@ def log_request(served: Any) -> None:
             "status": served.status if served.complete or served.status != 500 else 499,  # 499: the caller left
             "seconds": round(served.duration_s, 6),
             "complete": served.complete,
+            "caller": CALLER.get(),
         }
         requests.info("request", extra={"told": told})

@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from capstone.errors import openai_error
+from capstone.logs import CALLER
 from capstone.parts import production
 
 NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}  # of this machine
@@ -131,7 +132,9 @@ class Authenticate:
             state = scope["state"]
             for name, value in scope["headers"]:
                 if name == b"authorization":
-                    state["services"] = await state["access"].asked_with(value.decode("latin-1"))
+                    asked = state["services"] = await state["access"].asked_with(value.decode("latin-1"))
+                    if asked.principal:
+                        CALLER.set(asked.principal.id)
                     break
             else:
                 state["services"] = state["access"].nobody

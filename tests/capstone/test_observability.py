@@ -63,6 +63,7 @@ def test_every_answer_carries_an_id_that_its_line_has_too(running: Running, fake
     assert len(set(ids)) == len(ids)
     logged = {one["request_id"] for one in lines(running) if one["event"] == "request"}
     assert logged.issuperset(ids)
+    assert {one["caller"] for one in lines(running) if one["request_id"] in ids[:3]} == {"key:demo"}
     for one in answers:
         if one.status_code >= 400:
             assert one.json()["request_id"] == one.headers["x-request-id"]

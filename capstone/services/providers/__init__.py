@@ -15,6 +15,7 @@ import httpx2 as httpx
 
 from capstone.errors import ProviderError
 from capstone.parts import models
+from capstone.services.metering import PRICES
 from capstone.services.providers.anthropic import AnthropicProvider
 from capstone.services.providers.offline import open_offline
 from capstone.services.providers.openai import Completion, Deltas, OpenAIProvider
@@ -82,6 +83,7 @@ class Providers:
         """Take up a provider's models. A name that is taken stays whose it was."""
         for name in names:
             self.of_model.setdefault(name, provider)
+            PRICES.setdefault(name, (0.0, 0.0))  # lesson 06 counts only what is in there under its own name
             if "embed" in name and name not in self.embedding_models:
                 self.embedding_models.append(name)
         if provider.name != "offline":  # lesson 02's catalog is that of the offline models
