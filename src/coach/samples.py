@@ -27,9 +27,10 @@ IMPORTS = "imports"
 BLOCK = re.compile(
     r"^(?://|\#)[ ]>>>[ ](?P<name>imports|\d\d\.\d+)(?:[ ]\((?P<nth>\d+)\))?[ ]*\n"
     r"(?P<text>.*?)"
-    r"^(?://|\#)[ ]<<<[ ](?P=name)[ ]*$",
+    r"^(?://|\#)[ ]<<<[ ](?P=name)(?:[ ]\(\d+\))?[ ]*$",
     flags=re.M | re.S | re.X,
 )
+MARK = re.compile(r"^(?://|#) (?:>>>|<<<) (?:imports|\d\d\.\d+).*$", flags=re.M)
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,14 @@ def sample_files(lesson: Lesson, sample: Sample) -> dict[str, bytes]:
     """Return the files of the answer that a sample stands for; what it does not bring is the reference's.
 
     Raises:
-        CourseError: a block names a region that the reference does not have.
+        CourseError: a block names a region that the reference does not have, or has no end.
     """
     answer = {name: (lesson.solution / name).read_bytes() for name in lesson.answer_files()}
     blocks: dict[tuple[str, int], str] = {}
     for name, file in _files(sample.path).items():
         text = file.read_text(encoding="utf-8")
+        if mark := MARK.search(BLOCK.sub("", text)):
+            raise CourseError(f"{sample.path.name}: `{mark[0]}` is one end of a block, and has no other.")
         if found := {(block["name"], int(block["nth"] or 1)): block["text"] for block in BLOCK.finditer(text)}:
             blocks |= found
         elif not _is_head_only(name, text):

@@ -50,6 +50,17 @@ def test_a_block_without_a_region_is_named(lesson: Lesson) -> None:
         sample_files(lesson, one)
 
 
+@pytest.mark.parametrize("end", ["# <<< 03.2", "# <<< 03.2 (1)"])
+def test_a_block_ends_with_the_number_of_its_region_or_without(lesson: Lesson, end: str) -> None:
+    assert "return 0\n" in app(lesson, sample(lesson, "end.py", f"{HEAD}# >>> 03.2 (1)\nreturn 0\n{end}\n"))
+
+
+def test_a_block_without_an_end_is_named_and_not_left_out(lesson: Lesson) -> None:
+    one = sample(lesson, "open.py", f"{HEAD}# >>> 03.2\nreturn 0\n# <<< 03.2\n# >>> 03.2 (2)\nreturn 1\n")
+    with pytest.raises(CourseError, match=r"open\.py: `# >>> 03\.2 \(2\)` is one end of a block"):
+        sample_files(lesson, one)
+
+
 def test_a_file_without_blocks_is_the_whole_answer(lesson: Lesson) -> None:
     assert app(lesson, sample(lesson, "whole.py", f"{HEAD}def double(n): ...\n")) == f"{HEAD}def double(n): ...\n"
 
