@@ -259,7 +259,7 @@ def owned(thing: Any, principal: Principal) -> Any:
     raise NotImplementedError("TODO 08.6")
 
 
-# TODO 08.6: list, read and delete documents, those of the principal's tenant and no others.
+# TODO 08.6: list and read documents, those of the principal's tenant and no others.
 @api.get("/documents")
 async def list_documents(principal: Reader, services: Using) -> list[Document]:
     """Return the documents of the tenant."""

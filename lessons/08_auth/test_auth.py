@@ -10,12 +10,13 @@ import hashlib
 import hmac
 import json
 import logging
+import os
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -231,8 +232,14 @@ async def test_a_key_in_another_place_does_not_count() -> None:
         "?access_token=": {"params": {"access_token": "sk_ada_1"}},
         "?api_key=": {"params": {"api_key": "sk_ada_1"}},
         "?token=": {"params": {"token": "token.of.bob"}},
+        "?key=, ?apikey= or ?auth=": {"params": dict.fromkeys(("key", "apikey", "auth"), "sk_ada_1")},
         "a cookie": {"headers": {"Cookie": "access_token=sk_ada_1; Authorization=Bearer sk_ada_1"}},
+        "a cookie of a session": {"headers": {"Cookie": "session=sk_ada_1; token=token.of.bob; api_key=sk_ada_1"}},
         "X-API-Key": {"headers": {"X-API-Key": "sk_ada_1"}},
+        "X-Auth-Token or API-Key": {"headers": {"X-Auth-Token": "token.of.bob", "API-Key": "sk_ada_1"}},
+        "another header with Bearer": {
+            "headers": dict.fromkeys(("X-Forwarded-Authorization", "Proxy-Authorization"), "Bearer sk_ada_1")
+        },
     }
     for place, sent in places.items():
         answer = await knock(app, place, "/who", **sent)
@@ -310,6 +317,28 @@ class Noticing(str):
 
     __hash__ = str.__hash__
 
+    def encode(self, *how: str) -> bytes:  # type: ignore[override]
+        """Bytes that notice it too."""
+        encoded = NoticingBytes(str.encode(self, *how))
+        encoded.seen = self.seen
+        return encoded
+
+
+class NoticingBytes(bytes):
+    """The same digest as bytes."""
+
+    seen: list[str]
+
+    def __eq__(self, other: object) -> bool:
+        self.seen.append("==")
+        return bytes.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        self.seen.append("!=")
+        return bytes.__ne__(self, other)
+
+    __hash__ = bytes.__hash__
+
 
 class Records:
     """A KeyStore that remembers what it was asked, and hands out digests that notice `==`."""
@@ -318,10 +347,14 @@ class Records:
         self.kept: dict[str, Any] = {}
         self.found: list[str] = []
         self.compared: list[str] = []
+        self.revoked_meanwhile: dict[str, float] = {}  # by another worker, as soon as the record has been found
+        self.full = False
 
     async def add(self, record: Any) -> None:
         """Keep a record."""
         await asyncio.sleep(0)
+        if self.full:
+            raise ConnectionError("the database is down")
         self.kept[record.id] = record
 
     async def find(self, key_id: str) -> Any:
@@ -332,7 +365,10 @@ class Records:
             return None
         digest = Noticing(record.digest)
         digest.seen = self.compared
-        return record.model_copy(update={"digest": digest})
+        found = record.model_copy(update={"digest": digest})
+        if (at := self.revoked_meanwhile.pop(key_id, None)) is not None:
+            await self.end(key_id, at)
+        return found
 
     async def end(self, key_id: str, at: float) -> None:
         """Let a key end at `at`; a key that ends sooner keeps its end."""
@@ -407,6 +443,9 @@ async def test_a_key_is_its_prefix_its_id_and_a_secret(keys: Any, records: Recor
     assert key.startswith(f"sk_{record.id}_"), f"the record is {record.id!r}, so the key is sk_{record.id}_...: {key!r}"
     secret = key.removeprefix(f"sk_{record.id}_")
     assert len(secret) >= 32, f"behind the id there are {len(secret)} characters: too few, somebody can try them all"
+    assert not secret.startswith(record.id), (
+        f"the secret begins with the id, {record.id!r}, which stands in lists and logs: make it of numbers of its own"
+    )
     assert json.dumps(list(records.kept)) == json.dumps([record.id]), (
         f"create() returned the record {record.id!r}, the store has {list(records.kept)}"
     )
@@ -430,13 +469,14 @@ async def test_a_key_opens_what_its_owner_may(keys: Any) -> None:
 async def test_every_key_that_is_issued_opens(keys: Any) -> None:
     """Random text has underscores too, and `split("_")` finds them: every second customer cannot log in."""
     issued = [await created(keys) for _ in range(40)]
+    ids = {record.id for _, record in issued}
+    assert len({key for key, _ in issued}) == len(ids) == 40, f"40 keys were issued, with {len(ids)} different ids"
     refused = [key for key, _ in issued if await verified(keys, key, f"the key {key}") is None]
 
     assert refused == [], (
         f"{len(refused)} of 40 new keys were not recognized, such as {refused[:1]}. "
-        'A secret may have "_" in it: split off the id and leave the rest alone.'
+        'A secret may have "_" in it: split off the id and leave the rest alone. An id has none.'
     )
-    assert len({key for key, _ in issued}) == len({record.id for _, record in issued}) == 40, "two keys are the same"
 
 
 @pytest.mark.task(2)
@@ -451,6 +491,37 @@ async def test_a_key_is_found_by_its_id(keys: Any, records: Records) -> None:
         f"to verify a key of the record {record.id!r} the store was asked for {records.found}. "
         "The id stands in the key; ask for that one, each time, since another worker may have revoked it."
     )
+
+
+@pytest.mark.task(2)
+async def test_a_wrong_key_is_nobody_whatever_the_text(keys: Any) -> None:
+    """Strangers send what they like. Every text is an answer, None, and none is a 500."""
+    (key, record), (other, _) = await created(keys), await created(keys)
+    secret, others = key.removeprefix(f"sk_{record.id}_"), other.split("_", 2)[2]
+    texts = {
+        "the secret of another key": f"sk_{record.id}_{others}",
+        "no secret": f"sk_{record.id}_",
+        "the id alone": f"sk_{record.id}",
+        "a secret cut short": key[:-1],
+        "a secret with more behind": f"{key}x",
+        "a line end behind": f"{key}\n",
+        "another case": f"sk_{record.id}_{secret.swapcase()}",
+        "an unknown id": f"sk_ffffffffffff_{secret}",
+        "no prefix": key.removeprefix("sk_"),
+        "another prefix": f"pk_{record.id}_{secret}",
+        "more between id and secret": f"sk_{record.id}_x_{secret}",
+        "nothing": "",
+        "the prefix alone": "sk_",
+        "underscores": "____",
+        "umlauts": f"sk_{record.id}_schlüssel",
+        "a face": f"sk_{record.id}_🙂",
+        "an id of umlauts": "sk_öäü_x",
+        "a zero": f"sk_{record.id}_\0",
+        "a megabyte": f"sk_{record.id}_{'x' * 1_000_000}",
+    }
+    for what, text in texts.items():
+        principal = await verified(keys, text, what)
+        assert principal is None, f"{what}: {text[:60]!r} was taken for {principal!r}"
 
 
 @pytest.mark.task(2)
@@ -489,35 +560,6 @@ async def test_a_secret_is_not_made_of_guessable_numbers(keys: Any) -> None:
 
 
 @pytest.mark.task(2)
-async def test_a_wrong_key_is_nobody_whatever_the_text(keys: Any) -> None:
-    """Strangers send what they like. Every text is an answer, None, and none is a 500."""
-    (key, record), (other, _) = await created(keys), await created(keys)
-    secret, others = key.removeprefix(f"sk_{record.id}_"), other.split("_", 2)[2]
-    texts = {
-        "the secret of another key": f"sk_{record.id}_{others}",
-        "no secret": f"sk_{record.id}_",
-        "the id alone": f"sk_{record.id}",
-        "a secret cut short": key[:-1],
-        "a secret with more behind": f"{key}x",
-        "a line end behind": f"{key}\n",
-        "another case": f"sk_{record.id}_{secret.swapcase()}",
-        "an unknown id": f"sk_ffffffffffff_{secret}",
-        "no prefix": key.removeprefix("sk_"),
-        "nothing": "",
-        "the prefix alone": "sk_",
-        "underscores": "____",
-        "umlauts": f"sk_{record.id}_schlüssel",
-        "a face": f"sk_{record.id}_🙂",
-        "an id of umlauts": "sk_öäü_x",
-        "a zero": f"sk_{record.id}_\0",
-        "a megabyte": f"sk_{record.id}_{'x' * 1_000_000}",
-    }
-    for what, text in texts.items():
-        principal = await verified(keys, text, what)
-        assert principal is None, f"{what}: {text[:60]!r} was taken for {principal!r}"
-
-
-@pytest.mark.task(2)
 async def test_digests_are_compared_in_constant_time(keys: Any, records: Records) -> None:
     """`==` stops at the first character that differs, and how long it took can be measured from outside."""
     key, record = await created(keys)
@@ -542,7 +584,8 @@ async def test_a_revoked_key_is_dead_at_once(keys: Any, records: Records, clock:
     principal = await verified(keys, key, "a revoked key")
     assert principal is None, (
         f"the key has ended in the store, and verify() still says {principal!r}. "
-        "Is there a cache, or is ends_at not looked at? The digest costs a microsecond: there is nothing to cache."
+        "Is there a cache, or is ends_at not looked at? A key has ended if ends_at <= now(); its digest costs "
+        "a microsecond, so there is nothing to cache."
     )
 
 
@@ -606,20 +649,51 @@ async def test_rotation_revives_and_prolongs_nothing(keys: Any, records: Records
 
 
 @pytest.mark.task(2)
+async def test_a_rotation_leaves_alone_what_others_do(keys: Any, records: Records, clock: Clock) -> None:
+    """Two people see the same leak: one rotates with grace, the other revokes. The thief must not profit from it."""
+    (key, record), (kept, kept_record) = await created(keys), await created(keys)
+    records.revoked_meanwhile[record.id] = clock.now
+    await keys.rotate(record.id, grace_s=60)
+    assert records.revoked_meanwhile == {}, "rotate() did not ask the store for the key that it rotates"
+    assert await verified(keys, key, "revoked while it was rotated") is None, (
+        "another worker revoked a key while it was rotated with 60 seconds of grace, and it lives on: what was read "
+        "before is written back. The store's end() keeps the sooner end, in one step."
+    )
+
+    records.full = True
+    with suppress(ConnectionError):
+        await keys.rotate(kept_record.id)
+    assert isinstance(await verified(keys, kept, "not rotated"), lesson.Principal), (
+        "the store could not keep the new key, and the old one has ended: nobody has a key now. First the new one."
+    )
+
+
+@pytest.mark.task(2)
 async def test_no_log_and_no_output_has_a_key(
     keys: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Logs are read by more people than any database, and kept for longer."""
     caplog.set_level(logging.DEBUG)
     key, record = await created(keys)
-    wrong = f"sk_{record.id}_almost-the-right-one"
-    await verified(keys, key, "a new key")
-    await verified(keys, wrong, "a wrong key")
-    rotated, _ = await keys.rotate(record.id)
+    secret, wrong = key.removeprefix(f"sk_{record.id}_"), "almost-the-right-one"
+    shown_to_it = {
+        "a new key": key,
+        "a wrong key": f"sk_{record.id}_{wrong}",
+        "a key of an unknown id": f"sk_ffffffffffff_{wrong}",
+        "a key without its prefix": f"{record.id}_{wrong}",
+        "a key of somebody else's service": f"ghp-{wrong}",
+    }
+    for what, text in shown_to_it.items():
+        await verified(keys, text, what)
+    rotated, successor = await keys.rotate(record.id)
+    await verified(keys, key, "a key that has ended")
 
     written = caplog.text + "".join(capsys.readouterr()) + repr(keys)
-    for text in (key, wrong, rotated):
-        assert text not in written, "a key was written to a log or printed; its id says all that a reader needs"
+    for text in (secret, wrong, rotated.removeprefix(f"sk_{successor.id}_")):
+        assert text not in written, (
+            "a key, or the secret in it, was written to a log or printed, perhaps one that was refused: "
+            "its id says all that a reader needs"
+        )
 
 
 # 08.3
@@ -645,6 +719,20 @@ def ring(*kids: str) -> dict[str, Any]:
 def tokens() -> Any:
     """The learner's token service, with all three keys."""
     return lesson.TokenService(ring(), AUDIENCE, leeway_s=30)
+
+
+@contextmanager
+def somewhere_else() -> Iterator[None]:
+    """Let the clock on the wall show another hour than UTC, as it does on most hosts."""
+    zone = os.environ.get("TZ")
+    os.environ["TZ"] = "XYZ-9"
+    getattr(time, "tzset", int)()  # Windows has none, and takes its zone from elsewhere
+    try:
+        yield
+    finally:
+        os.environ.pop("TZ")
+        os.environ.update({} if zone is None else {"TZ": zone})
+        getattr(time, "tzset", int)()
 
 
 def b64(data: bytes) -> str:
@@ -707,20 +795,11 @@ def assert_accepted(tokens: Any, token: str, what: str, expected: str = '["user:
 
 
 @pytest.mark.task(3)
-def test_what_is_issued_is_recognized(tokens: Any) -> None:
-    """A token that says too little cannot be checked, and one that says another scope lets in the wrong people."""
-    for scopes in (set(), {"chat"}, {"chat", "documents"}):
-        token = tokens.issue(person(scopes=frozenset(scopes)))
-        assert_accepted(
-            tokens, token, f"issued with {scopes or 'no scopes'}", json.dumps(["user:ada", "acme", sorted(scopes)])
-        )
-
-
-@pytest.mark.task(3)
 def test_a_token_says_who_for_whom_and_until_when(tokens: Any) -> None:
     """Others check your tokens too, and look for the claims that the standard names."""
     before = int(time.time())
-    token = tokens.issue(person(scopes=frozenset({"chat", "keys"})), ttl_s=60)
+    with somewhere_else():
+        token = tokens.issue(person(scopes=frozenset({"chat", "keys"})), ttl_s=60)
     header, said = read(token, 0), read(token, 1)
 
     assert (header["alg"], header.get("kid")) == ("HS256", "2026-11"), (
@@ -734,10 +813,21 @@ def test_a_token_says_who_for_whom_and_until_when(tokens: Any) -> None:
     assert sorted(str(said.get("scope")).split()) == ["chat", "keys"], (
         f"scope is one text, its words are the scopes: {said.get('scope')!r}"
     )
-    exp = said.get("exp")
-    assert type(exp) is int and before + 60 <= exp <= int(time.time()) + 61, (
-        f"issued at {before} for 60 seconds, it ends at {exp!r}: exp counts whole seconds since 1970, in UTC"
+    exp: Any = said.get("exp")
+    assert type(exp) in (int, float) and before + 60 <= exp <= time.time() + 61, (
+        f"issued at {before} with ttl_s=60, it ends at {exp!r}: exp is in seconds since 1970, wherever the host is. "
+        "Hours too much or too little are a time zone: datetime.now() has none, datetime.now(UTC) has."
     )
+
+
+@pytest.mark.task(3)
+def test_what_is_issued_is_recognized(tokens: Any) -> None:
+    """A token that says too little cannot be checked, and one that says another scope lets in the wrong people."""
+    for scopes in (set(), {"chat"}, {"chat", "documents"}):
+        token = tokens.issue(person(scopes=frozenset(scopes)))
+        assert_accepted(
+            tokens, token, f"issued with {scopes or 'no scopes'}", json.dumps(["user:ada", "acme", sorted(scopes)])
+        )
 
 
 @pytest.mark.task(3)
@@ -833,7 +923,12 @@ def test_a_token_ends(tokens: Any) -> None:
     )
     assert_refused(tokens, signed(claims(exp=None)), "it has no exp", "What is not there is not checked: require it.")
     assert_refused(tokens, signed(claims(exp="never")), "exp is a text", "It has no end.")
+    for never in (float("nan"), float("inf")):
+        assert_refused(tokens, signed(claims(exp=never)), f"exp is {never}", "It has no end.")
     assert_accepted(tokens, signed(claims(exp=now - 5)), "it ended 5 seconds ago, leeway_s=30: clocks differ")
+    strict = lesson.TokenService(ring(), AUDIENCE, leeway_s=0)
+    why = "How much patience there is, is said by leeway_s."
+    assert_refused(strict, signed(claims(exp=now - 10)), "it ended 10 seconds ago, leeway_s=0", why)
 
 
 @pytest.mark.task(3)
@@ -852,6 +947,7 @@ def test_a_token_for_somebody_else_is_not_for_us(tokens: Any) -> None:
     assert_refused(tokens, signed(claims(aud="the-photo-service")), "another audience", why)
     assert_refused(tokens, signed(claims(aud=["the-photo-service", "x"])), "two other audiences", why)
     assert_refused(tokens, signed(claims(aud=f"{AUDIENCE}-2")), "an audience that begins like ours", why)
+    assert_refused(tokens, signed(claims(aud=AUDIENCE[:8])), "an audience that ours begins with", why)
     assert_refused(tokens, signed(claims(aud=None)), "no audience", "What is not there is not checked: require it.")
     assert_accepted(tokens, signed(claims(aud=["the-photo-service", AUDIENCE])), "two audiences, one of them ours")
 
@@ -861,6 +957,8 @@ def test_a_key_speaks_for_its_issuer_alone(tokens: Any) -> None:
     """Who may sign for one issuer must not be able to speak as another."""
     why = "Each TokenKey has its issuer: a token's `iss` is compared with that of the key that signed it."
     assert_refused(tokens, signed(claims(iss="https://evil.test")), "an unknown issuer", why)
+    assert_refused(tokens, signed(claims(iss=f"{OURS}.evil.test")), "an issuer that begins like ours", why)
+    assert_refused(tokens, signed(claims(iss=OURS[:12])), "an issuer that ours begins with", why)
     assert_refused(tokens, signed(claims(iss=None)), "no issuer", why)
     assert_refused(tokens, signed(claims(iss=OURS), IDP, "EdDSA", kid="idp-1"), "our issuer, signed by the other", why)
     assert_refused(tokens, signed(claims(iss=THEIRS)), "their issuer, signed with our key", why)
@@ -877,7 +975,22 @@ def test_a_token_says_whose_it_is(tokens: Any) -> None:
         "tenant is a number": claims(tenant=7),
     }.items():
         assert_refused(tokens, signed(said), what, why)
+    for scope in (["chat"], 7):
+        assert_refused(tokens, signed(claims(scope=scope)), f"scope is {scope}, no text", "What it may do is unclear.")
     assert_accepted(tokens, signed(claims(scope=None)), "no scope means no scopes", '["user:ada", "acme", []]')
+
+
+@pytest.mark.task(3)
+def test_a_token_says_nothing_else(tokens: Any) -> None:
+    """`Principal(**claims)` takes whatever the issuer wrote, also what one day has the name of one of your fields."""
+    token = signed(claims(token_limit=10**9, id="user:root", scopes=["keys"]))
+    assert_accepted(tokens, token, "with claims named token_limit, id and scopes")
+    limit = json.dumps(judged(tokens, token, "the same").token_limit)
+    expected = json.dumps(lesson.Principal(id="x", tenant="x").token_limit)
+    assert limit == expected, (
+        f"a claim named token_limit made it {limit}, and the default, {expected}, was expected: sub, tenant and scope "
+        "are taken from a token, and nothing else"
+    )
 
 
 @pytest.mark.task(3)
@@ -906,12 +1019,19 @@ class Hasher:
         self.wanted = 1  # so many hashes at once ring `came`
         self.came, self.released = threading.Event(), threading.Event()
         self.released.set()
-        self.stuck = False
+        self.stuck = self.slow_hash = False
 
     def hash(self, password: str) -> str:
-        """Hash a password."""
+        """Hash a password; hold on as verify() does, if told to."""
         self.calls.append("hash")
+        if self.slow_hash:
+            self.came.set()
+            self.hold_on()
         return self.real.hash(password)
+
+    def hold_on(self) -> None:
+        """Wait to be released. Who was stuck once is not waited for again."""
+        self.stuck = self.stuck or not self.released.wait(PATIENCE_S)
 
     def verify(self, password: str, hash: str) -> bool:
         """Whether the hash is that of the password. What was asked is noted with the hash's parameters."""
@@ -922,7 +1042,7 @@ class Hasher:
             if self.inside >= self.wanted:
                 self.came.set()
         try:
-            self.stuck |= not self.released.wait(PATIENCE_S)
+            self.hold_on()
             return self.real.verify(password, hash)
         finally:
             with self.lock:
@@ -938,7 +1058,9 @@ def hasher() -> Hasher:
 def passwords(hasher: Hasher, **options: Any) -> Any:
     """The learner's Passwords. Ada's is `correct horse`, and hers are the scopes chat and documents."""
     ada = person(scopes=frozenset({"chat", "documents"}))
-    known = {"ada": (hasher.real.hash("correct horse"), ada), "eve": (hasher.real.hash(""), person(id="user:eve"))}
+    others = {"eve": "", "zoe": "z" * 80}
+    known = {name: (hasher.real.hash(text), person(id=f"user:{name}")) for name, text in others.items()}
+    known["ada"] = hasher.real.hash("correct horse"), ada
 
     async def find_user(name: str) -> Any:
         await asyncio.sleep(0)
@@ -960,41 +1082,51 @@ async def test_the_right_password_is_ada(hasher: Hasher) -> None:
     """Whoever is let in by name alone, or by an empty password, is everybody."""
     users = passwords(hasher)
     principal = await users.check("ada", "correct horse")
+    long = await users.check("zoe", "z" * 80)
     tried = [("ada", "wrong"), ("ada", ""), ("Ada", "correct horse"), ("bob", "correct horse"), ("", ""), ("eve", "x")]
-    tried += [("ada", "correct horse "), ("ada", "schön🙂"), ("x" * 1_000, "y" * 1_000)]
-    others = {attempt: await users.check(*attempt) for attempt in tried}
+    tried += [("ada", "correct horse "), ("ada", "schön🙂"), ("x" * 1_000, "y" * 1_000), ("zoe", "z" * 72 + "y" * 8)]
+    let_in = [attempt for attempt in tried if await users.check(*attempt) is not None]
 
     assert isinstance(principal, lesson.Principal), f"ada's own password was refused: check() returned {principal!r}"
     assert shown(principal) == '["user:ada", "acme", ["chat", "documents"]]', f"ada became {shown(principal)}"
-    assert set(others.values()) == {None}, f"these should be None: {others}"
+    assert isinstance(long, lesson.Principal), f"zoe's own password of 80 characters was refused: {long!r}"
+    assert let_in == [], f"these names and passwords are wrong, and were let in: {let_in}"
 
 
 @pytest.mark.task(4)
 async def test_an_unknown_user_costs_the_same_work(hasher: Hasher) -> None:
     """An answer in 2 ms where others take 160 says: no such user. A list of names is half of a break-in."""
-    users = passwords(hasher)
-    work: dict[str, list[str]] = {}
-    for name in ("nobody", "ada", "nobody again", "ada again"):
-        hasher.calls.clear()
-        try:
-            await users.check(name.split()[0], "wrong")
-        except NotImplementedError:
-            raise
-        except Exception as error:
-            pytest.fail(f"{type(error).__name__} for {name}: {error}. The decoy must be a real hash, by this hasher.")
-        work[name] = list(hasher.calls)
+    work: dict[str, list[list[str]]] = {}
+    for names in (("nobody", "ada"), ("ada", "nobody")):
+        users = passwords(hasher)
+        await turns()  # a decoy that is made in a thread is made now
+        for nth, name in enumerate(names):
+            hasher.calls.clear()
+            try:
+                await users.check(name, "wrong")
+            except NotImplementedError:
+                raise
+            except Exception as error:
+                pytest.fail(
+                    f"{type(error).__name__} for {name}: {error}. The decoy must be a real hash, by this hasher."
+                )
+            work.setdefault(("the first login", "a later one")[nth], []).append(list(hasher.calls))
 
-    assert any(call.startswith("verify") for call in work["ada"]), f"a wrong password cost {work['ada']}: no verify"
-    assert len({json.dumps(calls) for calls in work.values()}) == 1, (
-        f"the hasher was asked: {work}. Known and unknown names must cost the same calls with the same parameters, "
-        "from the first login on; a hash that is made for each unknown name costs one more."
-    )
+    for when, (first, second) in work.items():
+        unknown, known = (first, second) if when == "the first login" else (second, first)
+        assert any(call.startswith("verify") for call in known), f"a wrong password cost {known}: no verify"
+        assert json.dumps(unknown) == json.dumps(known), (
+            f"{when} asked the hasher for {unknown} with an unknown name, for {known} with a known one. Both must cost "
+            "the same calls with the same parameters, from the first login on: a decoy is made before, and by this "
+            "hasher."
+        )
 
 
 @pytest.mark.task(4)
 async def test_the_event_loop_stays_free_while_it_hashes(hasher: Hasher) -> None:
     """One login is 160 ms in which no stream moves; ten a second, and the service stands still."""
     users = passwords(hasher)
+    hasher.slow_hash = True
     hasher.released.clear()
     task = asyncio.ensure_future(users.check("ada", "correct horse"))
     await first_of(task, hasher.came)
@@ -1002,7 +1134,7 @@ async def test_the_event_loop_stays_free_while_it_hashes(hasher: Hasher) -> None
     principal = await task
 
     assert not hasher.stuck, (
-        f"the hash waited {PATIENCE_S:g} s for the event loop, which stood still: verify() ran on it. "
+        f"the hash waited {PATIENCE_S:g} s for the event loop, which stood still: verify() or hash() ran on it. "
         "`async def` in front of a blocking call changes nothing; a thread does."
     )
     assert isinstance(principal, lesson.Principal), f"ada's own password was refused: {principal!r}"
@@ -1011,17 +1143,24 @@ async def test_the_event_loop_stays_free_while_it_hashes(hasher: Hasher) -> None
 @pytest.mark.task(4)
 async def test_no_more_hashes_at_once_than_allowed(hasher: Hasher) -> None:
     """Each takes 64 MB: forty threads of logins are two and a half gigabytes, and the kernel ends your process."""
-    users = passwords(hasher, at_once=2)
-    hasher.wanted = 2
-    hasher.released.clear()
-    logins = asyncio.gather(*(users.check("ada", f"wrong {n}") for n in range(6)))
-    await first_of(logins, hasher.came)
-    await turns()  # others that are on their way come now
-    hasher.released.set()
-    await logins
+    for at_once in (2, 3):
+        hasher.wanted, hasher.peak = at_once, 0
+        hasher.came.clear()
+        hasher.released.clear()
+        users = passwords(hasher, at_once=at_once)
+        logins = asyncio.gather(*(users.check(("ada", "nobody")[n % 2], f"wrong {n}") for n in range(8)))
+        await first_of(logins, hasher.came)
+        await turns()  # others that are on their way come now
+        hasher.released.set()
+        await logins
 
-    assert hasher.peak <= 2, f"at_once=2, and {hasher.peak} hashes were worked on together: nothing held the rest back."
-    assert hasher.peak == 2, "at_once=2, six logins, and one was worked on after another."
+        assert hasher.peak <= at_once, (
+            f"at_once={at_once}, eight logins with known and unknown names, and {hasher.peak} hashes were worked on "
+            "together: nothing held the rest back."
+        )
+        assert hasher.peak == at_once, (
+            f"at_once={at_once}, eight logins, and never more than {hasher.peak} hashes were worked on together."
+        )
 
 
 class Issuing:
@@ -1065,7 +1204,8 @@ async def test_a_login_is_answered_with_a_token(hasher: Hasher) -> None:
     assert [shown(one) for one in issuing.issued] == ['["user:ada", "acme", ["chat", "documents"]]'], (
         f"tokens were issued for {issuing.issued}: one for ada was expected"
     )
-    assert answer.headers.get("cache-control") == "no-store", (
+    directives = [one.strip().lower() for one in answer.headers.get("cache-control", "").split(",")]
+    assert "no-store" in directives, (
         f"Cache-Control was {answer.headers.get('cache-control')!r}: a token in a cache is a token of the next reader"
     )
 
@@ -1088,35 +1228,56 @@ async def test_a_failed_login_says_nothing_about_why(hasher: Hasher) -> None:
 async def test_nobody_logs_in_with_more_than_they_have(hasher: Hasher) -> None:
     """The form has a field `scope`, and whoever logs in fills it."""
     async with logging_in(hasher) as (log_in, issuing):
-        said = [(await log_in("ada", "correct horse", scope=scope)).json() for scope in ("keys chat", "keys", "chat")]
+        asked = ("keys chat", "keys", "chat", "chats Chat * chat:read")
+        said = [(await log_in("ada", "correct horse", scope=scope)).json() for scope in asked]
 
     granted = [sorted(one.scopes) for one in issuing.issued]
-    assert granted == [["chat"], [], ["chat"]], (
-        f"ada has chat and documents; asked for `keys chat`, `keys` and `chat`, she got {granted}. "
+    assert granted == [["chat"], [], ["chat"], []], (
+        f"ada has chat and documents; asked for {asked}, she got {granted}. "
         "What the form says is a wish: grant what is in it and hers."
     )
     told = [one.get("scope") for one in said]
-    assert told == ["chat", "", "chat"], f"the answers should tell what was granted, and said {told}"
+    assert told == ["chat", "", "chat", ""], f"the answers should tell what was granted, and said {told}"
+
+
+@pytest.mark.task(4)
+async def test_no_log_and_no_output_has_a_password(
+    hasher: Hasher, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong password is most often the right one of another service."""
+    caplog.set_level(logging.DEBUG)
+    async with logging_in(hasher) as (log_in, _):
+        for name in ("ada", "nobody"):
+            for password in ("correct horse", "the-one-of-my-bank"):
+                await log_in(name, password)
+
+    written = caplog.text + "".join(capsys.readouterr())
+    for password in ("correct horse", "the-one-of-my-bank"):
+        assert password not in written, "a password was written to a log or printed; the name says all that helps"
 
 
 # 08.5
 
 
-async def attempt(method: str, path: str, scopes: set[str]) -> Any:
-    """The status of a request to the lesson's own route; "through" if it came to the route, whatever that does."""
+SHOWN = {"Authorization": "Bearer sk_ada_1"}  # who it is, is replaced; a scheme may want to see something
+
+
+async def attempt(method: str, path: str, scopes: set[str]) -> str:
+    """What a request to the lesson's own route got: "401", "403", or "through", whatever the route does then."""
     found = services(keys=KnownKeys({}), quota=lesson.MemoryQuota())
     who = person(scopes=frozenset(scopes))
     body = {"prompt": "Why?"} if path == "/chat" else {"scopes": ["chat"]}
     with overridden(lesson.app, get_services=found, current_principal=who):
         try:
-            answer = await ask(lesson.app, method, path, **({} if method == "GET" else {"json": body}))
+            sent = {} if method == "GET" else {"json": body}
+            answer = await ask(lesson.app, method, path, headers=SHOWN, **sent)
         except NotImplementedError as error:
             if "08.5" in str(error):
                 raise
             return "through"
         except Exception:
             return "through"
-    return answer if answer.status_code == 403 else "through"
+    return str(answer.status_code) if answer.status_code in (401, 403) else "through"
 
 
 ROUTES = {("POST", "/chat"): "chat", ("GET", "/documents"): "documents", ("POST", "/keys"): "keys"}
@@ -1134,7 +1295,9 @@ async def test_a_route_wants_its_scope(method: str, path: str) -> None:
         f"{method} {path} with {sorted(others)} came through to the route, and it wants {wanted!r}. "
         "Depends() carries no scopes, Security() does."
     )
-    assert await attempt(method, path, {wanted}) == "through", f"{method} {path} with {wanted!r} alone was refused"
+    assert refused == "403", f"{method} {path} with {sorted(others)}: {refused}, not 403: who it is, is known."
+    alone = await attempt(method, path, {wanted})
+    assert alone == "through", f"{method} {path} with {wanted!r} alone was answered {alone}"
 
 
 def guarded(scopes: list[str]) -> FastAPI:
@@ -1152,7 +1315,7 @@ async def guard(wanted: list[str], own: set[str]) -> httpx.Response:
     """Ask a route that wants some scopes, with others."""
     app = guarded(wanted)
     with overridden(app, get_services=services(), current_principal=person(scopes=frozenset(own))):
-        return await ask(app, "GET", "/who")
+        return await ask(app, "GET", "/who", headers=SHOWN)
 
 
 @pytest.mark.task(5)
@@ -1231,6 +1394,7 @@ async def test_the_schema_names_the_scope_of_each_route() -> None:
 # 08.6
 
 ACME, GLOBEX = {"d-1": "plans of acme", "d-2": "numbers of acme"}, {"d-9": "secrets of globex"}
+ALIKE = ("ACME", "acme-2", "acm", "", " acme")  # tenants that are not acme
 
 
 def library() -> Any:
@@ -1241,8 +1405,8 @@ def library() -> Any:
 
 
 async def as_ada(found: Any, method: str, path: str, **sent: Any) -> httpx.Response:
-    """What ada of acme gets, who has every scope there is."""
-    ada = person(scopes=frozenset(lesson.SCOPES))
+    """What ada of acme gets, who has every scope there is, and some that there are elsewhere."""
+    ada = person(scopes=frozenset({*lesson.SCOPES, "admin", "*"}))
     with overridden(lesson.app, get_services=found, current_principal=ada, authorized=ada):
         return await ask(lesson.app, method, path, **sent)
 
@@ -1261,11 +1425,17 @@ async def test_ones_own_document_is_read() -> None:
 @pytest.mark.task(6)
 async def test_the_list_has_ones_own_and_no_others() -> None:
     """Nobody attacks a list: it is enough to open the page."""
-    answer = await as_ada(library(), "GET", "/documents")
+    found = library()
+    for n, tenant in enumerate(ALIKE):
+        found.documents[f"e-{n}"] = lesson.Document(id=f"e-{n}", tenant=tenant, text="secrets")
+    answer = await as_ada(found, "GET", "/documents")
 
+    assert answer.status_code == 200, f"ada of acme listed documents: {answer.status_code} {answer.text}"
     assert "globex" not in answer.text, f"ada of acme listed documents, and was told of globex's: {answer.text}"
-    ids = sorted(one["id"] for one in answer.json())
-    assert ids == ["d-1", "d-2"], f"acme has d-1 and d-2, the list has {ids}"
+    listed = sorted((one["id"], one["tenant"]) for one in answer.json())
+    assert listed == [("d-1", "acme"), ("d-2", "acme")], (
+        f"acme has d-1 and d-2, the list has {listed}. Tenants that look alike are others."
+    )
     empty = await as_ada(services(), "GET", "/documents")
     assert (empty.status_code, empty.text) == (200, "[]"), (
         f"without documents: {empty.status_code} {empty.text}, not []"
@@ -1282,7 +1452,7 @@ async def test_somebody_elses_document_does_not_exist() -> None:
 
     assert foreign.status_code == 404, (
         f"ada of acme asked for a document of globex: {foreign.status_code} {foreign.text}. "
-        "403 tells that it exists; 404 tells nothing."
+        "Scopes say what, the tenant says whose. 403 tells that it exists; 404 tells nothing."
     )
     assert missing.status_code == 404, f"a document that does not exist: {missing.status_code} {missing.text}, not 404"
     assert (foreign.text, foreign.headers) == (missing.text, missing.headers), (
@@ -1317,15 +1487,16 @@ async def test_owned_guards_whatever_has_a_tenant() -> None:
     details = []
     theirs: list[Any] = [
         None,
-        *(SimpleNamespace(tenant=name) for name in ("globex", "ACME", "acme-2", "acm", "", None)),
+        *(SimpleNamespace(tenant=name) for name in ("globex", *ALIKE)),
     ]
-    for thing in theirs:
+    asked = [(thing, ada) for thing in theirs] + [(mine, person(tenant=name)) for name in ALIKE]
+    for thing, who in asked:
         try:
-            let_through = lesson.owned(thing, ada)
+            let_through = lesson.owned(thing, who)
         except HTTPException as error:
             details.append((error.status_code, str(error.detail)))
         else:
-            pytest.fail(f"owned({thing}) for ada of acme returned {let_through!r}, and should raise 404")
+            pytest.fail(f"owned({thing}) for ada of {who.tenant!r} returned {let_through!r}, and should raise 404")
     assert set(details) == {(404, details[0][1])}, (
         f"missing and foreign should raise the same 404, and raised {details}"
     )
@@ -1359,6 +1530,25 @@ class Ledger:
 def ledger() -> Ledger:
     """An empty ledger."""
     return Ledger()
+
+
+class Crowded(Ledger):
+    """A ledger on which another worker takes whatever is free, after each step of ours."""
+
+    async def spend(self, principal_id: str, tokens: int, limit: int) -> bool:
+        """Add tokens if the sum stays within the limit."""
+        fits = await super().spend(principal_id, tokens, limit)
+        self.rival(principal_id)
+        return fits
+
+    async def settle(self, principal_id: str, tokens: int) -> None:
+        """Add tokens, whatever the limit says."""
+        await super().settle(principal_id, tokens)
+        self.rival(principal_id)
+
+    def rival(self, principal_id: str) -> None:
+        """Spend what is left of 1000."""
+        self.sums[principal_id] = max(1_000, self.sums[principal_id])
 
 
 async def settled(ledger: Ledger, expected: int) -> str:
@@ -1450,12 +1640,46 @@ async def test_a_call_that_fails_costs_nothing(ledger: Ledger) -> None:
             seen: Any = came_out
         else:
             seen = "nothing"
-        assert seen is error, (
-            f"the call failed with {error!r}, and {seen!r} came out: who asked thinks that it went well"
-        )
+        assert seen != "nothing", f"the call failed with {error!r}, and nothing came out: who asked thinks it went well"
+        assert seen is error, f"the call failed with {error!r}, and {seen!r} came out: its own error goes its way"
 
     spent = await settled(ledger, 0)
     assert spent == "0", f"two calls failed before they used anything, and {spent} tokens are charged: refund them"
+
+
+@pytest.mark.task(7)
+async def test_a_call_that_fails_halfway_costs_what_it_used(ledger: Ledger) -> None:
+    """The connection breaks after 30 tokens; the provider bills them. Free, they invite to break connections."""
+    try:
+        async with lesson.spending(ledger, person(), 500) as bill:
+            bill.tokens += 30
+            raise ConnectionError("the line broke")
+    except ConnectionError:
+        pass
+
+    spent = await settled(ledger, 30)
+    assert spent == "30", f"a call failed after 30 of 500 tokens, and {spent} are charged: what was used is paid"
+
+
+@pytest.mark.task(7)
+async def test_nobody_comes_between_and_finds_room_that_is_taken() -> None:
+    """Given back first and charged then, the whole reservation is free for a moment: long enough under load."""
+    ledger = Crowded()
+    async with lesson.spending(ledger, person(), 500) as bill:
+        reserved = ledger.sums["user:ada"]
+        bill.tokens += 500
+    await settled(ledger, -1)  # whatever is on its way arrives
+
+    why = "Between two steps somebody else comes in; spend() reserves in one, settle() charges the difference in one."
+    assert json.dumps(reserved) == "1000", (
+        f"with a limit of 1000, another worker took what was free after each step of ours, and the sum is {reserved} "
+        f"once 500 are reserved. {why}"
+    )
+    spent = json.dumps(ledger.sums["user:ada"])
+    assert spent == "1000", (
+        f"with a limit of 1000, another worker took what was free after each step of ours, and the sum is {spent} "
+        f"once the call has ended: its 500 were given back before they were charged. {why}"
+    )
 
 
 @pytest.mark.task(7)

@@ -377,7 +377,7 @@ def owned(thing: Any, principal: Principal) -> Any:
     # <<< solution
 
 
-# TODO 08.6: list, read and delete documents, those of the principal's tenant and no others.
+# TODO 08.6: list and read documents, those of the principal's tenant and no others.
 # >>> solution
 @api.get("/documents")
 async def list_documents(principal: Reader, services: Using) -> list[Document]:

@@ -160,7 +160,8 @@ class TokenService:
                 issuer=[key.issuer],
                 leeway=timedelta(seconds=self.leeway_s),
             )
-            return Principal.model_validate({**said, "id": said["sub"], "scopes": said.get("scope", "").split()})
+            fields = {"id": said["sub"], "tenant": said["tenant"], "scopes": said.get("scope", "").split()}
+            return Principal.model_validate(fields)
         except Exception:
             return None
 

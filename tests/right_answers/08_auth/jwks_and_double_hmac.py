@@ -103,8 +103,8 @@ bill = Bill()
 
 async def settle() -> None:
     with CancelScope(shield=True):
+        await quota.settle(principal.id, bill.tokens)  # first: nobody finds room that is used
         await quota.settle(principal.id, -estimate)
-        await quota.settle(principal.id, bill.tokens)
 
 try:
     yield bill

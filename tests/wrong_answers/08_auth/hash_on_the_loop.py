@@ -1,5 +1,5 @@
 # fails: 08.4
-# says: verify() ran on it
+# says: ran on it
 """`async def` and a call that blocks for 160 ms."""
 
 # >>> 08.4

@@ -1,5 +1,5 @@
 # fails: 08.2
-# says: a key was written to a log
+# says: was written to a log or printed
 """A warning with the key that was refused: a typing error away from a good one."""
 
 # >>> imports
