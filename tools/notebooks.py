@@ -62,7 +62,7 @@ def readme(topics: list[Topic]) -> str:
         f"{count} interview questions, each with an answer to be said in under a minute and a cell that proves it.",
         "`jupyter lab notebooks` opens this folder; no key and no network are needed.",
         "",
-        "Every question has the same parts: think first, a spoken answer, the proof, what interviewers listen for,",
+        "Every question has the same parts: think first, a spoken answer, the proof, what interviewers listen for, "
         "the usual wrong answer and how it shows, the follow-up, and a small function for you to write.",
         "The check below it grades what you wrote; left open, it says so and stops nothing.",
         "Stuck? `tests/notebooks/answers` has a right and a wrong answer to each.",
@@ -85,7 +85,7 @@ def readme(topics: list[Topic]) -> str:
         "`python tools/notebooks.py` runs the sources and writes the notebooks with their outputs, and this page.",
         "`tests/notebooks` holds both against each other, breaks each proof on purpose, and fills in each function.",
         "A change goes into the source; what is written into a notebook in Jupyter stays there.",
-        "What the cells import from here is finished code: `virtual_time.py` is the clock that jumps,",
+        "What the cells import from here is finished code: `virtual_time.py` is the clock that jumps, "
         "`visits.py` makes requests by hand, `pictures.py` draws, `verdicts.py` checks what you wrote.",
     ]
     return "\n".join(lines) + "\n"
