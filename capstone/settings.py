@@ -93,9 +93,11 @@ class Settings(BaseSettings):
     # How patiently.
     connect_s: float = Field(default=5, gt=0)
     """Seconds to reach a provider, waiting for a free connection among them."""
-    first_token_s: float = Field(default=60, gt=0)
-    """Seconds until an answer begins."""
-    next_token_s: float = Field(default=30, gt=0)
+    whole_answer_s: float = Field(default=300, gt=0)
+    """Seconds until an answer that does not stream is there."""
+    first_token_s: float = Field(default=120, gt=0)
+    """Seconds until a stream begins."""
+    next_token_s: float = Field(default=60, gt=0)
     """Seconds between two pieces of a stream."""
     max_connections: int = Field(default=2_000, ge=1)
     """Connections to all providers together."""

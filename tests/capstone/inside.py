@@ -23,6 +23,9 @@ from mockllm.server import serve_in_thread
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = {"model": "mock-large", "messages": HELLO}
 PATIENCE_S = 20.0
+# One that tries once, waits for nothing long, and may be asked often.
+QUICK: dict[str, Any] = {"retries": 0, "whole_answer_s": 0.4, "first_token_s": 0.4, "next_token_s": 0.3}
+QUICK["requests_per_minute"] = 10**6
 
 
 @dataclass

@@ -16,7 +16,7 @@ from openai import APIError, OpenAI
 
 from mockllm import MockLLM, serve_in_thread
 from mockllm.faults import FAULTS, script_from_words
-from tests.capstone.inside import CHAT, HELLO, Running, capstone
+from tests.capstone.inside import CHAT, HELLO, QUICK, Running, capstone
 from tests.capstone.service import serve
 
 STREAM = {**CHAT, "stream": True}
@@ -27,7 +27,7 @@ SECRET = "the provider's own words"  # nobody but our log may have them
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One that tries once, and waits for nothing long."""
     data = tmp_path_factory.mktemp("data")
-    with capstone(data, MockLLM(settle_turns=0), retries=0, first_token_s=0.4, next_token_s=0.3) as running:
+    with capstone(data, MockLLM(settle_turns=0), **QUICK) as running:
         yield running
 
 

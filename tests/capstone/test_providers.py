@@ -13,7 +13,7 @@ from openai import APIError, OpenAI
 from capstone.services.chat import RetryBudget
 from mockllm import MockLLM, serve_in_thread
 from mockllm.faults import FAULTS, script_from_words
-from tests.capstone.inside import CHAT, HELLO, Running, capstone
+from tests.capstone.inside import CHAT, HELLO, QUICK, Running, capstone
 from tests.capstone.test_faults import STREAM, asking, read_until, statuses, wait_for
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}
@@ -22,7 +22,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}
 @pytest.fixture(scope="module")
 def anthropic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     data = tmp_path_factory.mktemp("data")
-    options: dict[str, Any] = {"retries": 0, "first_token_s": 0.4, "next_token_s": 0.3, "requests_per_minute": 10**6}
+    options: dict[str, Any] = {**QUICK}
     with capstone(data, MockLLM(settle_turns=0), anthropic=True, **options) as running:
         yield running
 

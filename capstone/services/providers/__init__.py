@@ -148,14 +148,15 @@ async def open_openai(settings: Settings) -> AsyncIterator[OpenAIProvider]:
     """Hold open what reaches OpenAI, or who speaks its API."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=settings.max_connections, keepalive_timeout=30),
-        timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_s, sock_read=settings.first_token_s),
         cookie_jar=aiohttp.DummyCookieJar(),  # what a provider remembers of one caller is no business of the next
     )
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     url = (settings.openai_base_url or "https://api.openai.com/v1").rstrip("/")
     async with session:
-        yield OpenAIProvider("openai", AioWire(session), url, headers, settings.next_token_s)
+        wire = AioWire(session, settings.connect_s)
+        patience = settings.whole_answer_s, settings.first_token_s, settings.next_token_s
+        yield OpenAIProvider("openai", wire, url, headers, *patience)
 
 
 @asynccontextmanager
@@ -163,7 +164,7 @@ async def open_anthropic(settings: Settings) -> AsyncIterator[AnthropicProvider]
     """Hold open what reaches Anthropic: the client that lessons 03 and 04 ask for, on aiohttp as well."""
     from openai import DefaultAioHttpClient  # here: it takes most of a second
 
-    timeout = httpx.Timeout(settings.first_token_s, connect=settings.connect_s, pool=settings.connect_s)
+    timeout = httpx.Timeout(settings.whole_answer_s, connect=settings.connect_s, pool=settings.connect_s)
     limits = httpx.Limits(max_connections=settings.max_connections)
     key = settings.anthropic_api_key.get_secret_value() if settings.anthropic_api_key else "none"
     url = (settings.anthropic_base_url or "https://api.anthropic.com").rstrip("/")

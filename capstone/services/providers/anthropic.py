@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from capstone.errors import ProviderError, refusal
 from capstone.parts import calls, streams
-from capstone.services.providers.openai import Completion, Deltas
+from capstone.services.providers.openai import LIST_S, Completion, Deltas
 
 KNOWN = {"model", "messages", "max_tokens", "max_completion_tokens", "stream", "stream_options", "n"}
 IGNORED = {"user", "safety_identifier", "metadata", "prompt_cache_key", "temperature"}  # none changes what is said
@@ -25,8 +25,8 @@ class AnthropicProvider:
     http: httpx.AsyncClient
     url: str
     key: str = field(repr=False)
-    first_s: float = 60.0
-    silence_s: float = 30.0
+    first_s: float = 120.0
+    next_s: float = 60.0
     default_tokens: int = 4_096  # an answer must have a limit here, and not every request names one
     name: str = "anthropic"
 
@@ -61,7 +61,10 @@ class AnthropicProvider:
         if system := "\n\n".join(one["content"] for one in said if one["role"] == "system"):
             body["system"] = system
         headers = {"authorization": f"Bearer {self.key}", "anthropic-version": "2026-10-21"}
-        request = self.http.build_request("POST", f"{self.url}/v1/messages", headers=headers, json=body)
+        patience = httpx.Timeout(self.http.timeout.connect, read=self.first_s)
+        request = self.http.build_request(
+            "POST", f"{self.url}/v1/messages", headers=headers, json=body, timeout=patience
+        )
         try:
             response = await self.http.send(request, stream=True)
         except httpx.RequestError as error:
@@ -76,7 +79,7 @@ class AnthropicProvider:
             raise refusal(self.name, response.status_code, text, calls.read_retry_after(response.headers))
         deltas = Deltas(response.aclose)
         parts = streams.anthropic_parts(streams.parse_events(response.aiter_bytes()))
-        timed = streams.with_deadlines(parts, first_s=self.first_s, next_s=self.silence_s)
+        timed = streams.with_deadlines(parts, first_s=self.first_s, next_s=self.next_s)
         deltas.frames = frames(deltas, timed, asked["model"])
         return deltas
 
@@ -88,7 +91,7 @@ class AnthropicProvider:
         """Return the names of the models that it has."""
         headers = {"x-api-key": self.key, "authorization": f"Bearer {self.key}", "anthropic-version": "2026-10-21"}
         try:
-            response = await self.http.get(f"{self.url}/v1/models", headers=headers)
+            response = await self.http.get(f"{self.url}/v1/models", headers=headers, timeout=LIST_S)
             return [one["id"] for one in response.raise_for_status().json()["data"]]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise ProviderError(f"no list of models: {error!r}") from error

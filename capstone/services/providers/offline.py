@@ -35,7 +35,7 @@ class HttpxAnswer:
         except httpx.RequestError as error:
             raise ProviderError(f"the answer broke off: {error!r}") from error
 
-    async def chunks(self, silence_s: float) -> AsyncIterator[bytes]:  # the fake is never silent
+    async def chunks(self, first_s: float, next_s: float) -> AsyncIterator[bytes]:  # the fake is never silent
         """Yield the body as it comes."""
         try:
             async for chunk in self.response.aiter_bytes():
@@ -56,7 +56,9 @@ class OfflineWire:
     client: httpx.AsyncClient
     blocking: httpx.Client  # the same fake
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpxAnswer:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, silence_s: float
+    ) -> HttpxAnswer:
         """Send a request and wait for the status."""
         request = self.client.build_request(method, url, headers=dict(headers), content=body)
         try:

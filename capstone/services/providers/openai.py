@@ -10,6 +10,8 @@ from capstone.errors import ProviderError, refusal
 from capstone.parts import streams
 from capstone.services.providers.wire import Answer, Wire
 
+LIST_S = 10.0  # for the list of models: the start waits for it
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -38,7 +40,9 @@ class OpenAIProvider:
     wire: Wire
     url: str  # "https://api.openai.com/v1"
     headers: Mapping[str, str] = field(repr=False)
-    silence_s: float = 30.0  # the longest between two pieces of a stream
+    whole_s: float = 300.0  # until an answer that does not stream
+    first_s: float = 120.0  # until a stream begins
+    next_s: float = 60.0  # between two pieces of it
 
     def lacks(self, asked: Mapping[str, Any]) -> str | None:
         """Return what of a request it cannot do: nothing, what it knows is its own business."""
@@ -46,21 +50,21 @@ class OpenAIProvider:
 
     async def complete(self, asked: Mapping[str, Any]) -> Completion:
         """Answer a conversation."""
-        body, said = await self._fetch("POST", "/chat/completions", asked)
+        body, said = await self._fetch("POST", "/chat/completions", asked, self.whole_s)
         if not isinstance(said.get("choices"), list) or not said["choices"]:
             raise ProviderError("an answer without choices")
         return Completion(body, said.get("usage") or {})
 
     async def embed(self, asked: Mapping[str, Any]) -> Completion:
         """Turn texts into vectors."""
-        body, said = await self._fetch("POST", "/embeddings", asked)
+        body, said = await self._fetch("POST", "/embeddings", asked, self.whole_s)
         if not isinstance(said.get("data"), list):
             raise ProviderError("an answer without data")
         return Completion(body, said.get("usage") or {})
 
     async def models(self) -> list[str]:
         """Return the names of the models that it has."""
-        _, said = await self._fetch("GET", "/models", None)
+        _, said = await self._fetch("GET", "/models", None, LIST_S)
         try:
             return [one["id"] for one in said["data"]]
         except (KeyError, TypeError) as error:
@@ -68,13 +72,15 @@ class OpenAIProvider:
 
     async def stream(self, asked: Mapping[str, Any]) -> Deltas:
         """Open an answer that streams; its status has come."""
-        answer = await self._send("POST", "/chat/completions", asked)
+        answer = await self._send("POST", "/chat/completions", asked, self.first_s)
         deltas = Deltas(answer.close)
-        deltas.frames = frames(deltas, answer.chunks(self.silence_s))
+        deltas.frames = frames(deltas, answer.chunks(self.first_s, self.next_s))
         return deltas
 
-    async def _fetch(self, method: str, path: str, asked: Mapping[str, Any] | None) -> tuple[bytes, dict[str, Any]]:
-        answer = await self._send(method, path, asked)
+    async def _fetch(
+        self, method: str, path: str, asked: Mapping[str, Any] | None, silence_s: float
+    ) -> tuple[bytes, dict[str, Any]]:
+        answer = await self._send(method, path, asked, silence_s)
         try:
             body = await answer.read()
         finally:
@@ -87,9 +93,9 @@ class OpenAIProvider:
             raise ProviderError("an answer that is no JSON object")
         return body, said
 
-    async def _send(self, method: str, path: str, asked: Mapping[str, Any] | None) -> Answer:
+    async def _send(self, method: str, path: str, asked: Mapping[str, Any] | None, silence_s: float) -> Answer:
         body = None if asked is None else to_json(asked)
-        answer = await self.wire.send(method, self.url + path, self.headers, body)
+        answer = await self.wire.send(method, self.url + path, self.headers, body, silence_s)
         if answer.status == 200:
             return answer
         try:

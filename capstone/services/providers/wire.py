@@ -1,7 +1,7 @@
 """The wire: the process's one HTTP client, aiohttp's own. What it costs and what others would: `docs/capstone`."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
@@ -27,8 +27,8 @@ class Answer(Protocol):
         """Return the whole body; ProviderError if it breaks off."""
         ...
 
-    def chunks(self, silence_s: float) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; ProviderError if the connection breaks, or after `silence_s` without a byte."""
+    def chunks(self, first_s: float, next_s: float) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; ProviderError if the connection breaks, or is silent for that many seconds."""
         ...
 
     async def close(self) -> None:
@@ -39,8 +39,10 @@ class Answer(Protocol):
 class Wire(Protocol):
     """How a provider is reached."""
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
-        """Send a request and wait for the status; ProviderError if none comes."""
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, silence_s: float
+    ) -> Answer:
+        """Send a request and wait for the status; ProviderError if none comes, or nothing for `silence_s` seconds."""
         ...
 
 
@@ -67,13 +69,14 @@ class AioAnswer:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ProviderError(f"the answer broke off: {error!r}") from error
 
-    async def chunks(self, silence_s: float) -> AsyncIterator[bytes]:
+    async def chunks(self, first_s: float, next_s: float) -> AsyncIterator[bytes]:
         """Yield the body as it comes."""
-        connection = self.response.connection
-        if connection and connection.protocol:  # none: all of it is here already
-            connection.protocol.read_timeout = silence_s  # its clock stands still while our reader is slow
+        connection, waits_s = self.response.connection, first_s
         try:
             async for chunk in self.response.content.iter_any():
+                if waits_s != next_s and connection and connection.protocol:
+                    # Its clock stands still while our reader is slow. It was set to `first_s` by `send`.
+                    connection.protocol.read_timeout = waits_s = next_s
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ProviderError(f"the answer broke off: {error!r}") from error
@@ -88,10 +91,18 @@ class AioWire:
     """The wire over aiohttp's session."""
 
     session: aiohttp.ClientSession
+    connect_s: float
+    timeouts: dict[float, aiohttp.ClientTimeout] = field(default_factory=dict[float, aiohttp.ClientTimeout])
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> AioAnswer:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, silence_s: float
+    ) -> AioAnswer:
         """Send a request and wait for the status."""
+        timeout = self.timeouts.get(silence_s)
+        if timeout is None:
+            timeout = aiohttp.ClientTimeout(total=None, connect=self.connect_s, sock_read=silence_s)
+            self.timeouts[silence_s] = timeout
         try:
-            return AioAnswer(await self.session.request(method, url, headers=headers, data=body))
+            return AioAnswer(await self.session.request(method, url, headers=headers, data=body, timeout=timeout))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ProviderError(f"no answer: {error!r}") from error
