@@ -1,5 +1,6 @@
 """What is looked at before the first request: secrets that everybody knows, and what to say to whoever starts us."""
 
+import asyncio
 import logging
 import sys
 
@@ -72,16 +73,25 @@ def announce(settings: Settings, providers: Providers) -> None:
         log.warning(
             "offline: a fake answers. Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENAI_BASE_URL for a real model"
         )
+    log.info("look at /chat and /docs%s", "; the key demo lets in, from this machine alone" if settings.is_demo else "")
     if settings.is_demo and sys.stderr.isatty():
-        sys.stderr.write(banner(names))
+        # Behind the server's own last line, which comes when we are done.
+        asyncio.get_running_loop().call_later(0.2, sys.stderr.write, banner(names))
 
 
 def banner(names: list[str]) -> str:
     """Return what a newcomer sees in a terminal, between lines that are meant for machines."""
     yours = [part.lesson for part in PARTS if part.whose == "yours"]
+    here = f"http://127.0.0.1:{port()}"
     return (
         f"\n  Answers come from: {', '.join(names)}"
         f"\n  Parts of yours:    {', '.join(yours) or 'none yet; the reference serves'}"
-        "\n  Chat:              http://127.0.0.1:8000/chat     API: http://127.0.0.1:8000/docs"
-        '\n  Key:               demo      curl -H "Authorization: Bearer demo" http://127.0.0.1:8000/v1/models\n\n'
+        f"\n  Chat:              {here}/chat     API: {here}/docs"
+        f'\n  Key:               demo      curl -H "Authorization: Bearer demo" {here}/v1/models\n\n'
     )
+
+
+def port() -> str:
+    """Return the port that the server was told on its command line; nobody else tells us."""
+    words = " ".join(sys.argv).replace("=", " ").split()
+    return words[words.index("--port") + 1] if "--port" in words[:-1] else "8000"

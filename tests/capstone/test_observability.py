@@ -253,6 +253,7 @@ def test_at_the_start_it_says_who_answers_and_whose_parts_serve(tmp_path: Path) 
         assert sum(bool(re.match(r"part 0[1-8]_\w+: reference \(asked for\)", one)) for one in said) == 8
         assert "provider: offline; models: mock-large, mock-small, mock-reason, mock-embed" in said
         assert any(one.startswith("offline: a fake answers") for one in said)
+        assert "look at /chat and /docs; the key demo lets in, from this machine alone" in said
 
 
 def test_row_24_a_request_leaves_nothing_behind(tmp_path: Path) -> None:
