@@ -66,6 +66,7 @@ class Case:
 
 CAPSTONE = {
     "CAPSTONE_PARTS": "reference",
+    "CAPSTONE_MODELS": "mock-large",
     "CAPSTONE_REQUESTS_PER_MINUTE": "1000000000",
     "CAPSTONE_TOKENS_PER_DAY": "1000000000000",
 }
