@@ -86,8 +86,11 @@ class RateLimiter:
 
     def use(self, redis_url: str) -> None:
         """Given: from now on count in this Redis. Nothing is sent yet."""
-        # One more try at once mends what a restart of Redis has cut. The default is more of them, with waits between.
-        self.redis: Any = redis.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 1)) if redis_url else None
+        # One more try at once mends what a restart of Redis has cut; by default it is more, with waits between. A burst
+        # waits for one of these connections; by default the 101st request at once is an error.
+        options: Any = {"retry": Retry(NoBackoff(), 1), "max_connections": 20, "timeout": None}
+        pool = redis.BlockingConnectionPool.from_url(redis_url, **options) if redis_url else None
+        self.redis: Any = redis.Redis.from_pool(pool) if pool else None
 
     async def close(self) -> None:
         """Given: close the connections."""
@@ -156,8 +159,7 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         if_done(configure_logging, sys.stdout)
-        settings = if_done(Settings)
-        if settings:
+        if settings := if_done(Settings):
             limiter.limit = settings.requests_per_minute
             limiter.use(settings.redis_url.get_secret_value() if settings.redis_url else "")
         async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=3)) as http:

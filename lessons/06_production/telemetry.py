@@ -1,6 +1,7 @@
 """Lesson 06, what we see: an id for each request, log lines that say no more than they may, numbers that stay few."""
 
 import logging
+import math
 import re
 import time
 import uuid

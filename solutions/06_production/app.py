@@ -97,8 +97,11 @@ class RateLimiter:
 
     def use(self, redis_url: str) -> None:
         """Given: from now on count in this Redis. Nothing is sent yet."""
-        # One more try at once mends what a restart of Redis has cut. The default is more of them, with waits between.
-        self.redis: Any = redis.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 1)) if redis_url else None
+        # One more try at once mends what a restart of Redis has cut; by default it is more, with waits between. A burst
+        # waits for one of these connections; by default the 101st request at once is an error.
+        options: Any = {"retry": Retry(NoBackoff(), 1), "max_connections": 20, "timeout": None}
+        pool = redis.BlockingConnectionPool.from_url(redis_url, **options) if redis_url else None
+        self.redis: Any = redis.Redis.from_pool(pool) if pool else None
 
     async def close(self) -> None:
         """Given: close the connections."""
@@ -131,7 +134,7 @@ class RateLimiter:
             hits.popleft()
         if allowed := len(hits) < self.limit:
             hits.append(now)
-        return Verdict(allowed, self.limit - len(hits), hits[0] + self.window_s - now)
+        return Verdict(allowed, self.limit - len(hits), self.window_s - (now - hits[0]))
         # <<< solution
 
 
@@ -158,23 +161,21 @@ class RateLimit:
         # >>> solution
         caller = self.caller_of(scope) if scope["type"] == "http" else None
         if caller is None:
-            await self.app(scope, receive, send)
-            return
+            return await self.app(scope, receive, send)
         verdict = await self.limiter.hit(caller)
         reset = str(max(math.ceil(verdict.reset_s), 1))
         told = {"x-ratelimit-limit": str(self.limiter.limit), "x-ratelimit-remaining": str(verdict.remaining)}
         told["x-ratelimit-reset"] = reset
         if not verdict.allowed:
             no = error_response(429, "rate_limited", f"Try again in {reset} s.", {**told, "retry-after": reset})
-            await no(scope, receive, send)
-            return
+            return await no(scope, receive, send)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(told)
             await send(message)
 
-        await self.app(scope, receive, send_on)
+        return await self.app(scope, receive, send_on)
         # --- stub
         # await self.app(scope, receive, send)  # so that the service runs meanwhile
         # raise NotImplementedError("TODO 06.2")
@@ -254,8 +255,7 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         if_done(configure_logging, sys.stdout)
-        settings = if_done(Settings)
-        if settings:
+        if settings := if_done(Settings):
             limiter.limit = settings.requests_per_minute
             limiter.use(settings.redis_url.get_secret_value() if settings.redis_url else "")
         async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=3)) as http:

@@ -1,6 +1,7 @@
 """Lesson 06, what we see: an id for each request, log lines that say no more than they may, numbers that stay few."""
 
 import logging
+import math
 import re
 import time
 import uuid
@@ -98,10 +99,13 @@ PRIVATE = frozenset(
 def redact(value: Any) -> Any:
     """Return a copy of a value that JSON can hold, without what is private, however deep it lies."""
     if isinstance(value, Mapping):
-        return {str(key): "[redacted]" if str(key).lower() in PRIVATE else redact(one) for key, one in value.items()}
+        pairs = ((str(key), one) for key, one in value.items())
+        return {redact(key): "[redacted]" if key.lower() in PRIVATE else redact(one) for key, one in pairs}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(one) for one in value]
-    return value if value is None or isinstance(value, bool | int | float) else SECRET.sub("[redacted]", str(value))
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return SECRET.sub("[redacted]", str(value))
 
 
 def redact_arguments(record: logging.LogRecord) -> bool:

@@ -28,7 +28,7 @@ if not hasattr(self, "here"):
     if self.redis:
         options = {"implementation": "redispy", "connection_pool": self.redis.connection_pool}
         self.there = MovingWindowRateLimiter(RedisStorage("async+redis://", **options))
-    self.asleep_until = -1.0
+    self.asleep_until, self.gone = -1.0, False
 rule = RateLimitItemPerSecond(self.limit, int(self.window_s))
 
 async def count(limiter):
@@ -38,11 +38,14 @@ async def count(limiter):
 
 if self.there and time.monotonic() >= self.asleep_until:
     try:
-        return await asyncio.wait_for(count(self.there), self.patience_s)
+        verdict = await asyncio.wait_for(count(self.there), self.patience_s)
+        self.gone = False
+        return verdict
     except (RedisError, OSError, asyncio.TimeoutError):
-        if time.monotonic() >= self.asleep_until:
-            self.asleep_until = time.monotonic() + self.rest_s
-            log.warning("no Redis for %s s", self.rest_s, exc_info=True)
+        self.asleep_until = time.monotonic() + self.rest_s
+        if not self.gone:
+            self.gone = True
+            log.warning("no Redis", exc_info=True)
 return await count(self.here)
 # <<< 06.2
 
@@ -117,10 +120,10 @@ def redact(value: Any, key: str = "") -> Any:
     if key.lower() in PRIVATE:
         return "[redacted]"
     if isinstance(value, dict):
-        return {f"{name}": redact(one, f"{name}") for name, one in value.items()}
+        return {SECRET.sub("***", f"{name}"): redact(one, f"{name}") for name, one in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [redact(one) for one in value]
-    if isinstance(value, (int, float, type(None))):
+    if isinstance(value, (int, type(None))) or isinstance(value, float) and value - value == 0:
         return value
     return SECRET.sub("***", value if isinstance(value, str) else repr(value))
 
@@ -134,7 +137,7 @@ class JSONLines(structlog.stdlib.ProcessorFormatter):
         if isinstance(record.args, dict):
             record.args = redact(record.args)
         elif record.args:
-            record.args = tuple(redact(one) if isinstance(one, (dict, list)) else one for one in record.args)
+            record.args = tuple(redact(one) if isinstance(one, (dict, list, tuple)) else one for one in record.args)
         return super().format(record)
 
 

@@ -82,6 +82,7 @@ finally:
 
 # >>> 06.5
 import json
+import math
 import traceback
 from datetime import datetime, timezone
 
@@ -91,11 +92,13 @@ STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskNa
 def redact(value: Any) -> Any:
     """A copy that JSON takes."""
     match value:
-        case None | bool() | int() | float():
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
             return value
         case Mapping():
             pairs = ((str(key), one) for key, one in value.items())
-            return {key: "[private]" if key.lower() in PRIVATE else redact(one) for key, one in pairs}
+            return {redact(key): "[private]" if key.lower() in PRIVATE else redact(one) for key, one in pairs}
         case list() | tuple() | set():
             return [*map(redact, value)]
     return SECRET.sub("[secret]", str(value))
@@ -122,7 +125,7 @@ class JSONFormatter(logging.Formatter):
         line |= redact({key: value for key, value in vars(record).items() if key not in STANDARD})
         if record.exc_info:
             line["exception"] = SECRET.sub("[secret]", "".join(traceback.format_exception(*record.exc_info)))
-        return json.dumps(line)
+        return json.dumps(line, allow_nan=False)
 
 
 def configure_logging(stream: TextIO) -> None:
