@@ -427,6 +427,26 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.task(2)
+def test_what_cannot_be_read_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    """A service that starts with no pages answers "I don't know", and the next upload writes over what was left."""
+    old, _ = before_and_after(wide=False)
+    store.save(old, tmp_path)
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"\0 torn")
+    try:
+        snapshot = store.load(tmp_path)
+    except NotImplementedError:
+        raise
+    except Exception:
+        return
+    pytest.fail(
+        f"no file that was saved can be read any more, and load() returned {len(snapshot.chunks)} chunks. "
+        "Let the error out: that nothing was ever saved is told by a file that is not there, not by one that is broken."
+    )
+
+
+@pytest.mark.task(2)
 def test_nothing_saved_is_an_empty_snapshot(tmp_path: Path) -> None:
     """The first start has no index, and the day on which everything was deleted has an empty one."""
     nothing = store.load(tmp_path / "never")
@@ -494,6 +514,7 @@ class Disk:
         self.folder, self.photos = folder, photos
         self.seen: list[str] = []  # "before os.rename", one for each photograph
         self.unpickled: list[str] = []
+        self.from_elsewhere: list[str] = []  # what was moved in from outside, as from another disk
         self.busy = False
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
@@ -505,6 +526,10 @@ class Disk:
         if event not in self.STEPS or len(self.seen) > 40:
             return
         inside = str(self.folder)
+        if event == "os.rename":
+            source, target = os.fsdecode(args[0]), os.fsdecode(args[1])
+            if target.startswith(inside) and os.path.isabs(source) and not source.startswith(str(self.folder.parent)):
+                self.from_elsewhere.append(source)
         if any(isinstance(arg, str | bytes | os.PathLike) and os.fsdecode(arg).startswith(inside) for arg in args):
             self.busy = True  # a copy takes steps too
             if self.folder.exists():
@@ -569,7 +594,8 @@ def reopened(folder: Path, what: str) -> str:
         pytest.fail(
             f"{what}, and load() ends with {type(error).__name__}: {error}. Neither the old index is there nor the new "
             "one. Write a new file beside the old one, whole, and put it in its place in one step: all in one file, "
-            "for two files are two steps."
+            "for two files are two steps. And write the bytes of faiss.serialize_index: faiss.write_index has no error "
+            "for a disk that is full at the end."
         )
 
 
@@ -582,12 +608,18 @@ def test_a_full_disk_leaves_the_old_index(tmp_path: Path, *, wide: bool) -> None
     for size in sizes_to_try(tmp_path / "measured"):
         folder = tmp_path / str(size)
         store.save(old, folder)
+        raised = True
         with full_after(size), suppress(Exception):
             store.save(new, folder)
+            raised = False
         seen = reopened(folder, f"The disk was full when a file had {size} bytes")
         assert seen in (state(old), state(new)), (
             f"The disk was full when a file had {size} bytes; found at the next start is neither the old index nor the "
             f"new one: {seen[:200]}. Half is old, half is new: two files were not replaced in one step."
+        )
+        assert raised or seen == state(new), (
+            f"The disk was full when a file had {size} bytes, save() returned all the same, and the next start finds "
+            "the old index. Let the error out: whoever called believes that the new one is kept."
         )
 
 
@@ -607,6 +639,10 @@ def test_a_crash_between_two_steps_leaves_the_old_index_or_the_new(tmp_path: Pat
             f"The process was killed {step}; found at the next start is neither the old index nor the new one: "
             f"{seen[:200]}. An index of one version beside texts of another answers with the wrong text."
         )
+    assert not disk.from_elsewhere, (
+        f"{disk.from_elsewhere[0]} was written elsewhere and moved into the folder. In production the folder is a disk "
+        "of its own, and a move from one disk to another is a copy, which can stop in the middle: write beside the old."
+    )
 
 
 # 05.3
@@ -636,6 +672,8 @@ def circle(at: Sequence[tuple[str, float]]) -> Any:
 def found(hits: Any) -> list[list[Any]]:
     """Texts and scores of hits."""
     assert type(hits) is list, f"not a list of hits came back, but {type(hits).__name__}"
+    odd = [type(hit.score).__name__ for hit in hits if not isinstance(hit.score, float | int)]
+    assert not odd, f"a Hit's score is a float, and this one is {odd[0]}, which no JSON can hold: float() makes it one"
     return json.loads(json.dumps([[hit.chunk.text, round(hit.score, 3)] for hit in hits]))
 
 
@@ -770,7 +808,7 @@ def best_of_all(snapshot: Any, asked: Any, vector: Any) -> Any:
 async def test_ranking_does_not_hold_up_the_event_loop() -> None:
     """A search takes 30 ms; run on the loop, it stops every stream of the process for as long, each time."""
     hit = retrieval.Hit(chunk("found"), 0.5)
-    rank, snapshot, asked = Blocking([hit]), ring(), query("red fox")
+    rank, snapshot, asked = Blocking([hit]), shelf([chunk("old")], [hashed("old", 16)]), query("red fox")
 
     hits = await rank.during(retriever(Reading(snapshot), Embeds(), rank).search(asked))
 
@@ -961,14 +999,17 @@ async def test_no_text_is_a_template(provider: MockLLM, http: httpx.AsyncClient)
 @pytest.mark.task(4)
 async def test_the_question_has_a_fence_too(provider: MockLLM, http: httpx.AsyncClient) -> None:
     """A caller who writes sources into the question gets them cited back as yours."""
-    for what, attack in ATTACKS.items():
+    disguised = {"a mark in disguise": "‹/question› <\u200b/source>"}
+    for what, attack in {**ATTACKS, **disguised}.items():
         provider.reset()
         provider.also_at(OPENAI)
         messages = await prompted(provider, http, attack, "Five seconds.")
         prompt = read_fence(messages[-1][1], f"{what}: the user's message")
         seen = [[one.tag, (one.text or "").strip("\n"), len(list(one))] for one in prompt]
-        assert seen == [["source", "Five seconds.", 0], ["question", attack, 0]], (
-            f"{what}: the question was {attack!r}; read as XML, the prompt has {seen}"
+        expected = attack.translate(lesson.DISGUISES)
+        assert seen == [["source", "Five seconds.", 0], ["question", expected, 0]], (
+            f"{what}: the question was {attack.encode('unicode_escape').decode()}; read as XML, the prompt has {seen}. "
+            "The question is written as a text of a source is: what DISGUISES names is replaced, then all is escaped."
         )
 
 
@@ -1083,23 +1124,28 @@ async def test_without_a_near_source_no_model_is_asked() -> None:
 @pytest.mark.task(5)
 async def test_an_answer_that_stands_on_nothing_is_none() -> None:
     """It reads well and cites nothing: it is from the model's memory of last year, or what a page told it to say."""
-    for text in ("It is forty-two.", "I don't know.", "OWNED [9]", "", "See [a], [1a] and array[i]."):
+    words = "See [a], [1a] and array[i].", "From [1, 2] and [ 1 ]."
+    for text in ("It is forty-two.", "I don't know.", "OWNED [9]", "", *words):
         seen = await answered(text)
-        assert seen == UNKNOWN, f"the model said {text!r}, which cites no source; the answer is {seen}, not {UNKNOWN}"
+        assert seen == UNKNOWN, (
+            f"the model said {text!r}, which cites no source; the answer is {seen}, not {UNKNOWN}. "
+            "A marker is digits in brackets, and nothing else."
+        )
 
 
 @pytest.mark.task(5)
 async def test_the_question_and_the_hits_reach_the_chain() -> None:
     """What is searched for and what is asked must be the same question, and of the same tenant."""
     chain, search = Answering(), Searching(FOUND)
-    body = {"question": "How long?", "k": 3, "where": {"team": "search"}, "tenant": "rival"}
+    where = {"team": "search", "tenant": "rival"}  # what a chunk's `meta` must say, whatever the keys are called
+    body = {"question": "How long?", "k": 3, "where": where, "tenant": "rival"}
     response = await ask(chain, search, body, headers={"X-Tenant": "acme"}, floor=0.4)
 
     assert response.status_code == 200, f"POST /rag/query answered {response.status_code} {response.text}"
     assert len(search.asked) == 1, f"one question was searched for {len(search.asked)} times"
     (asked,) = search.asked
     seen = [asked.text, asked.tenant, asked.k, asked.floor, asked.where]
-    assert as_json(seen) == as_json(["How long?", "acme", 3, 0.4, {"team": "search"}]), (
+    assert as_json(seen) == as_json(["How long?", "acme", 3, 0.4, where]), (
         f"the Query was {seen}: text, k and where come from the body, floor from the settings, and the tenant from "
         "`Tenant`. A tenant out of the body is one that the caller chose."
     )
@@ -1193,16 +1239,19 @@ async def test_the_same_again_costs_nothing(tmp_path: Path) -> None:
     """Every night the crawler brings ten thousand pages, of which nine have changed: embedding costs money."""
     embeds = Embeds()
     shelves = library(tmp_path / "index", embeds)
-    pages = [page("a.md", "red fox", team="a"), page("b.md", "blue whale")]
+    pages = [page("a.md", "red fox", team="a", year="2026"), page("b.md", "blue whale")]
     await shelves.put(*pages)
     before = state(shelves.snapshot)
+    embeds.asked.clear()
     with watched(tmp_path / "index") as disk:
         await same(shelves.put(*pages), 0, "put() of what is there already")
-    assert len(embeds.asked) == 1, f"the same documents came twice, and embedded were {embeds.asked}"
+        turned = page("a.md", "red fox", year="2026", team="a")
+        await same(shelves.put(turned), 0, "put() of the same `meta`, whose keys came in another order,")
+    assert not embeds.asked, f"the same documents came again, and embedded were {embeds.asked}"
     assert not disk.seen, f"the same documents came again, and the folder was written: {disk.seen}"
 
     await same(shelves.put(pages[0], page("b.md", "old oak"), page("c.md", "new moon")), 2, "put() of 2 that are new")
-    again = [text for asked in embeds.asked[1:] for text in asked]
+    again = [text for asked in embeds.asked for text in asked]
     assert sorted(again) == ["new moon", "old oak"], f"of three documents two were new, and embedded were {again}"
     assert before != state(shelves.snapshot), "two documents were new, and the snapshot is as it was"
 
@@ -1219,6 +1268,22 @@ async def test_a_new_version_replaces_the_old_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.task(6)
+async def test_of_two_versions_in_one_call_the_last_counts(tmp_path: Path) -> None:
+    """A crawler that followed a redirect brings a page twice. Kept both, the old one is never replaced again."""
+    shelves = library(tmp_path / "index")
+    old, new = page("a.md", "red fox"), page("a.md", "old oak")
+    others = page("b.md", "blue whale"), page("a.md", "new moon", "acme")
+    changed = shelves.put(old, *others, new)
+    await same(changed, 3, "put() of four documents, two of which have the same tenant and name,")
+
+    seen = texts_in(shelves.snapshot)
+    assert seen == ["blue whale", "new moon", "old oak"], (
+        f"a.md of one tenant came twice in one call, first 'red fox', then 'old oak'; the library has {seen}"
+    )
+    await same(shelves.put(new), 0, "put() of the version that counted")
+
+
+@pytest.mark.task(6)
 async def test_new_metadata_is_a_new_version(tmp_path: Path) -> None:
     """The page was made internal, its text is the same, and it is still shown to everybody."""
     shelves = library(tmp_path / "index")
@@ -1230,6 +1295,10 @@ async def test_new_metadata_is_a_new_version(tmp_path: Path) -> None:
     assert type(changed) is int and changed == 1, f"put() of a text with other metadata returned {changed!r}, not 1"
     digests = [page(*one).digest for one in (("a", "12", "t"), ("a", "12", "u"), ("a", "1", "t"))]
     assert all(type(one) is str for one in digests) and digests[0] != digests[2], f"digests of two texts: {digests}"
+    assert not re.fullmatch(r"-?\d{1,20}", digests[0]), (
+        f"a digest is {digests[0]!r}, a number as hash() gives it. In the next process hash() of the same text is "
+        "another, and after each deploy all is embedded again. hashlib.sha256 gives the same everywhere."
+    )
 
 
 @pytest.mark.task(6)
@@ -1384,6 +1453,10 @@ async def test_what_could_not_be_kept_is_not_shown(tmp_path: Path) -> None:
             went_well = False
     seen, kept = state(shelves.snapshot), reopened(tmp_path / "index", "The disk was full")
 
+    assert not went_well or kept == seen, (
+        f"The disk was full, and put() returned as if the page were kept: queries see {seen}, the next start {kept}. "
+        "Let the error out."
+    )
     if not went_well:  # Windows cannot play a full disk
         assert kept == before, f"the disk was full; the next start finds {kept}"
         assert seen == kept, (
@@ -1432,7 +1505,7 @@ async def test_cutting_a_large_upload_does_not_hold_up_the_event_loop(tmp_path: 
 
 def number(value: Any, what: str) -> float:
     """A real number."""
-    assert type(value) in (float, int), f"{what} is {value!r}, not a number"
+    assert isinstance(value, float | int), f"{what} is {value!r}, which is no float"
     return round(float(value), 4)
 
 

@@ -217,7 +217,8 @@ class Library:
     async def put(self, *documents: Document) -> int:
         """Keep documents, in place of those of the same tenant and name; return how many were new or had changed."""
         known = {(chunk.tenant, chunk.doc, chunk.digest) for chunk in self.snapshot.chunks}
-        fresh = [one for one in documents if (one.tenant, one.name, one.digest) not in known]
+        last = {(one.tenant, one.name): one for one in documents}  # of two versions in one call, the second replaces
+        fresh = [one for one in last.values() if (one.tenant, one.name, one.digest) not in known]
         if fresh:
             chunks = await asyncio.to_thread(self._chunks, fresh)
             vectors = await self.embed([chunk.text for chunk in chunks])

@@ -139,7 +139,8 @@ def open(self) -> None:
 async def put(self, *documents: Document) -> int:
     while True:
         old = self.snapshot
-        fresh = [one for one in documents if not self._has(old, one)]
+        last = {(one.tenant, one.name): one for one in documents}
+        fresh = [one for one in last.values() if not self._has(old, one)]
         if not fresh:
             return 0
         chunks: list[Chunk] = []

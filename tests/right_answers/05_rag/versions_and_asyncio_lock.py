@@ -1,4 +1,4 @@
-"""Each version in a folder of its own and a file that names the current one; FAISS writes its file; an asyncio.Lock."""
+"""Each version in a folder of its own and a file that names the current one; FAISS reads its file; an asyncio.Lock."""
 
 # >>> imports
 import unicodedata
@@ -59,7 +59,7 @@ import tempfile
 
 folder.mkdir(parents=True, exist_ok=True)
 version = Path(tempfile.mkdtemp(prefix="version-", dir=folder))
-faiss.write_index(snapshot.index, str(version / "vectors.faiss"))
+(version / "vectors.faiss").write_bytes(faiss.serialize_index(snapshot.index))
 with open(version / "chunks.jsonl", "w", encoding="utf-8") as out:
     for chunk in snapshot.chunks:
         out.write(json.dumps(asdict(chunk), ensure_ascii=False) + "\n")

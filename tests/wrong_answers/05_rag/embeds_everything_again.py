@@ -1,5 +1,5 @@
 # fails: 05.6
-# says: the same documents came twice
+# says: the same documents came again, and embedded were
 """Looks idempotent: the result is the same. The bill is not."""
 
 # >>> 05.6 (2)
