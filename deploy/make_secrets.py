@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 SETTINGS = """\
-# The service reads this file as /srv/.env when it starts. Every setting may stand here: docs/cli.md lists them.
+# The service reads this file as /srv/.env when it starts. Every setting may stand here: docs/capstone/settings.md.
 CAPSTONE_SECRET={secret}
 CAPSTONE_ADMIN_PASSWORD={admin}
 CAPSTONE_DATABASE_URL=postgresql+asyncpg://capstone:{postgres}@postgres:5432/capstone

@@ -41,7 +41,7 @@ def container(image: str, tmp_path: Path) -> Iterator[str]:
     settings.write_text(f"CAPSTONE_SECRET={SECRET}\n")
     bounds = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]  # noqa: S108
     files = ["--volume", "/data", "--volume", f"{settings}:/srv/.env:ro"]
-    name = docker("run", "--detach", *bounds, *files, "--memory", "1g", "--publish", "127.0.0.1::8000", image)
+    name = docker("run", "--detach", *bounds, *files, "--memory", "2g", "--publish", "127.0.0.1::8000", image)
     try:
         yield name
     finally:

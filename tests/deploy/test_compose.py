@@ -11,6 +11,7 @@ import pytest
 from dotenv import dotenv_values
 from sqlalchemy.engine import make_url
 
+from capstone.services.pdf import MOST_MEMORY
 from capstone.settings import Settings
 from capstone.startup import check
 from capstone.store.database import Database
@@ -104,6 +105,10 @@ def test_compose_waits_longer_than_the_server_and_the_server_longer_than_the_dra
     assert Settings.model_fields["drain_deadline_s"].default < patience
     assert Settings.model_fields["drain_notice_s"].default == 0, "nobody stands between who would have to notice"
     assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) >= patience + 10
+
+
+def test_there_is_room_for_a_large_pdf_beside_the_service() -> None:
+    assert int(SERVICES["api"]["mem_limit"]) >= MOST_MEMORY + 512 * 1024 * 1024
 
 
 def test_redis_is_smaller_than_its_container() -> None:

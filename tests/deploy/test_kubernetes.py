@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from capstone.parts import deployment
+from capstone.services.pdf import MOST_MEMORY
 from capstone.settings import Settings
 from tests.conftest import ROOT
 from tests.deploy.files import BIN, VARIANTS, command, kustomized, one, pods
@@ -74,6 +75,13 @@ def test_every_container_says_what_it_needs_and_what_it_may_use(variant: str) ->
         resources = container["resources"]
         assert set(resources["requests"]) == {"cpu", "memory"}
         assert "memory" in resources["limits"]
+
+
+@each_variant
+def test_there_is_room_for_a_large_pdf_beside_the_service(variant: str) -> None:
+    (container,) = api(variant)["containers"]
+    limit = int(container["resources"]["limits"]["memory"].removesuffix("Gi")) * 1024**3
+    assert limit >= MOST_MEMORY + 512 * 1024**2
 
 
 @each_variant

@@ -4,6 +4,7 @@ Each process runs the command of compose.yaml and reads the secrets that `deploy
 and ports are others.
 """
 
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from sqlalchemy import text
 from capstone.store import Store, open_store
 from capstone.store.tables import Base
 from tests.capstone import test_store
+from tests.capstone.pdfs import make_pdf
 from tests.conftest import ROOT
 from tests.deploy.files import command, composed, environment, stage
 from tests.deploy.servers import postgres, redis
@@ -132,7 +134,9 @@ def test_it_serves_from_postgresql_and_redis_and_a_restart_loses_nothing(migrate
         job = client.post("/jobs", json={"prompts": ["one", "two"], "model": "mock-small"})
         assert job.status_code == 202, job.text
         where, task = document.headers["Location"], f"/jobs/{job.json()['id']}"
+        pdf = client.post("/rag/documents", files={"file": ("tides.pdf", make_pdf("The moon pulls the water."))})
         until(lambda: client.get(where).json()["state"] == "ready", "the document to be found")
+        until(lambda: client.get(pdf.headers["Location"]).json()["state"] == "ready", "the PDF to be read")
         until(lambda: client.get(task).json()["state"] == "done", "the job to be done")
         process.terminate()
         assert process.status() in (0, -signal.SIGTERM), process.said
@@ -147,6 +151,20 @@ def test_it_serves_from_postgresql_and_redis_and_a_restart_loses_nothing(migrate
         asked = client.post("/rag/query", json={"question": "What pulls the water?"})
         assert asked.status_code == 200, asked.text
         assert "tides.md" in asked.text
+
+
+def test_the_commands_of_the_page_give_the_first_key(migrated: Neighborhood) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("apt-get install curl")
+    page = (ROOT / "docs/capstone/deploy.md").read_text()
+    (commands,) = re.findall(r'^```bash title="the first key"\n(.*?)^```', page, flags=re.M | re.S)
+    with migrated.api() as (_, client):
+        commands = commands.replace("localhost:8000", str(client.base_url).rstrip("/"))
+        done = subprocess.run(
+            ["/bin/bash", "-c", commands], cwd=migrated.folder, capture_output=True, text=True, check=True, timeout=60
+        )
+        key = json.loads(done.stdout)["key"]
+        assert client.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
 
 
 def test_without_redis_it_serves_on_and_says_that_it_is_degraded(migrated: Neighborhood, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from capstone import main
+from capstone.parts import deployment
 from capstone.settings import Settings
 from tests.conftest import ROOT
 from tests.deploy.files import (
@@ -20,9 +22,10 @@ from tests.deploy.files import (
     pods,
 )
 
+PAGE = ROOT / "docs/capstone/deploy.md"
 FILES = sorted(
     path
-    for path in [ROOT / "compose.yaml", *ROOT.glob("deploy/**/*"), *DOCKERFILES, ROOT / "docs/capstone/deploy.md"]
+    for path in [ROOT / "compose.yaml", *ROOT.glob("deploy/**/*"), *DOCKERFILES, PAGE]
     if path.is_file() and "__pycache__" not in path.parts
 )
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -84,6 +87,32 @@ def test_no_secret_is_written_down(file: Path) -> None:
     assert not re.search(r"sk-[\w-]{8,}|AKIA[0-9A-Z]{16}|-----BEGIN", text)
     given = re.findall(r"(?:KEY|TOKEN|PASSWORD|SECRET)\w*\s*[=:]\s*[\"']?([\w+-][\w+/-]{11,})", text)
     assert given == []
+
+
+def test_the_numbers_of_the_page_are_lesson_07_s() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE.read_text(), flags=re.M)
+    assert len(rows) == 5
+    part: Any = deployment
+    machine = part.Machine(cores=1, memory_mb=1_024)
+    assert f"({machine.event_us:g} µs an event, {machine.stream_kb:g} KB a stream)" in PAGE.read_text()
+    for row in rows:
+        asked, *said = map(int, row)
+        plan = part.plan(part.Load(asked, first_token_s=0.8, tokens=400, tokens_per_s=40), machine)
+        assert said == [round(plan.open_streams), plan.peak_streams, plan.containers]
+        assert f"{plan.streams_per_worker} streams each" in PAGE.read_text()
+
+
+def test_the_page_says_when_whom_a_signal_ends() -> None:
+    words = command("CMD")
+    patience = int(words[words.index("--timeout-graceful-shutdown") + 1])
+    deadline = int(Settings.model_fields["drain_deadline_s"].default)
+    pod = one("single", "Deployment")["spec"]["template"]["spec"]
+    notice = int(pod["containers"][0]["env"][0]["value"])
+    killed = int(composed()["services"]["api"]["stop_grace_period"].removesuffix("s"))
+    said = re.findall(r"^\| [^\d|]+ \| (\d+) \| (\d+) \|$", PAGE.read_text(), flags=re.M)
+    compose = [0, 0, deadline, patience, killed]
+    cluster = [0, notice, deadline, notice + patience, pod["terminationGracePeriodSeconds"]]
+    assert [(int(one), int(other)) for one, other in said] == list(zip(compose, cluster, strict=True))
 
 
 def test_manifests_are_all_applied() -> None:
