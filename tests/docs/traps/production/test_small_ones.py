@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel
 from redis.asyncio.client import Redis
+from redis.exceptions import MaxConnectionsError
 from slowapi import Limiter
 from slowapi.errors import RateLimitExceeded
 from slowapi.extension import _rate_limit_exceeded_handler
@@ -142,6 +144,21 @@ def test_redis_py_tries_again_by_itself_and_waits_in_between() -> None:
     assert retry.get_retries() >= 3
     options = redis.Redis().connection_pool.make_connection()
     assert options.socket_timeout == 5
+
+
+def test_the_pool_of_redis_py_has_no_place_for_the_hundred_and_first() -> None:
+    pool = redis.Redis().connection_pool
+    for _ in range(100):
+        pool.get_available_connection()
+    with pytest.raises(MaxConnectionsError):
+        pool.get_available_connection()
+    assert issubclass(MaxConnectionsError, redis.ConnectionError)  # so it looks like a Redis that is away
+
+
+def test_what_json_dumps_makes_of_nan_is_no_json() -> None:
+    assert json.dumps({"rate": float("nan")}) == '{"rate": NaN}'
+    with pytest.raises(ValueError):
+        json.dumps({"rate": float("nan")}, allow_nan=False)
 
 
 def test_what_the_route_puts_into_a_context_variable_is_gone_behind_call_next() -> None:
