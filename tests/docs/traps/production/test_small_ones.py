@@ -157,7 +157,7 @@ def test_the_pool_of_redis_py_has_no_place_for_the_hundred_and_first() -> None:
 
 def test_what_json_dumps_makes_of_nan_is_no_json() -> None:
     assert json.dumps({"rate": float("nan")}) == '{"rate": NaN}'
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not JSON compliant"):
         json.dumps({"rate": float("nan")}, allow_nan=False)
 
 
