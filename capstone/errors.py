@@ -4,13 +4,15 @@ ApiError         we refuse: status, sentence, and what a program can look at
 ProviderError    a provider did not answer; what lessons 03 and 06 know as their LLMError
 """
 
+import inspect
 import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from capstone.parts import calls, production
 from capstone.store.database import DatabaseAway
@@ -58,7 +60,14 @@ def refusal(provider: str, status: int, body: bytes, retry_after_s: float | None
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer an ApiError in its own words; `OneShape` gives them their form."""
+    """Answer an ApiError in its own words; `OneShape` gives them their form.
+
+    The parts meet here: what one of them raises, another one's handler puts into words. Lesson 08 may raise an
+    HTTPException with any detail, lesson 02 promises to handle one that is a sentence.
+    """
+    for kind in (StarletteHTTPException, HTTPException):
+        if handler := app.exception_handlers.get(kind):
+            app.exception_handlers[kind] = in_a_sentence(handler)
 
     @app.exception_handler(ApiError)
     async def refuse(_: Request, error: ApiError) -> JSONResponse:
@@ -70,6 +79,19 @@ def add_error_handlers(app: FastAPI) -> None:
         logging.getLogger("capstone.store").warning("the database is away: %s", error)
         words = "The database does not answer; ask again in a moment."
         return JSONResponse({"message": words, "code": "database_away"}, 503, {"Retry-After": "1"})
+
+
+def in_a_sentence(handler: Any) -> Any:
+    """Let a handler see every HTTPException with a detail that is a text."""
+
+    async def handle(request: Request, error: Any) -> Any:
+        if not isinstance(error.detail, str):
+            detail = error.detail.get("message", "") if isinstance(error.detail, Mapping) else ""
+            error = HTTPException(error.status_code, str(detail), error.headers)
+        answer = handler(request, error)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    return handle
 
 
 def openai_error(status: int, message: str, *, code: str | None = None, param: str | None = None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 LESSONS = [read_lesson(folder) for folder in lesson_folders(ROOT)]
 NUMBERS = [lesson.number for lesson in LESSONS if lesson.number <= "08"]
-STYLES = 3
+STYLES = 4
 
 
 def answer(lesson: Lesson, style: int) -> Mapping[str, bytes]:
