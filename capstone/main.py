@@ -13,7 +13,7 @@ from capstone.middleware import Authenticate, LocalOnly, OneShape, caller_of
 from capstone.openapi import describe
 from capstone.parts import basics, deployment, models, production, streams
 from capstone.routers import auth, chat, documents, embeddings, jobs, page, rag, system, usage
-from capstone.routers import models as model_routes
+from capstone.routers import models as catalog
 from capstone.settings import Settings
 from capstone.startup import UnsafeSettings
 from coach.serve import serve_docs_offline
@@ -22,28 +22,17 @@ from coach.serve import serve_docs_offline
 def create_app(settings: Settings, log_to: TextIO = sys.stderr) -> FastAPI:
     """Put the service together."""
     service = Service(settings, log_to)
+    ours = [chat, catalog, embeddings, documents, rag, jobs, auth, usage, page]
+    run = system.system_router(service.readiness, service.drain, service.metrics)
     app = basics.create_app(
         title="Capstone",
         description="One service out of the lessons: chat in OpenAI's shape, answers from documents, jobs.",
         version="1.0.0",
-        routers=[
-            chat.router,
-            model_routes.router,
-            embeddings.router,
-            documents.router,
-            rag.router,
-            jobs.router,
-            auth.router,
-            usage.router,
-            system.system_router(service.readiness, service.drain, service.metrics),
-            page.router,
-        ],
+        routers=[*(module.router for module in ours), run],
         lifespan=service.lifespan(),
     )
     app.state.service = service
-    app.router.redirect_slashes = (
-        False  # it would send the query back, whatever stands in it, to the host that was asked for
-    )
+    app.router.redirect_slashes = False  # it would send a query back, whatever stands in it
     models.add_error_handlers(app)
     add_error_handlers(app)
     describe(app)

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
     """Any service that speaks Anthropic's Messages API."""
     models: Names = ()
-    """Models that may be asked, the first by default. By default what the provider lists."""
+    """Models that may be asked; the first is the default. Unset: what the provider lists, the newest first."""
     anthropic_models: Names = ()
     """The same for Anthropic, where there are two providers."""
     embedding_model: str | None = None

@@ -13,7 +13,6 @@ from mockllm import MockLLM
 from tests.capstone.inside import CHAT, HELLO, Running, capstone
 from tests.capstone.test_faults import asking, read_until, wait_for
 
-
 NOBODY = {"Authorization": ""}  # whose requests are not counted
 
 

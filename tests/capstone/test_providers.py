@@ -87,6 +87,13 @@ def test_models_are_those_that_the_provider_lists_or_those_that_are_set(tmp_path
         assert running.chat(model="mock-large").status_code == 404
 
 
+def test_models_of_another_kind_are_listed_and_not_asked(tmp_path: Path) -> None:
+    fake = MockLLM(settle_turns=0, any_model=True)
+    with capstone(tmp_path, fake, models=("whisper-1", "gpt-x", "dall-e-3")) as running:
+        assert running.service.providers.default_model == "gpt-x"
+        assert running.chat(model="whisper-1").json()["error"]["code"] == "model_not_found"
+
+
 def test_a_provider_that_is_away_at_the_start_does_not_keep_us_from_starting(tmp_path: Path) -> None:
     fake = MockLLM(settle_turns=0)
     fake.fail(503)

@@ -24,6 +24,7 @@ from capstone.settings import Settings
 
 log = logging.getLogger("capstone.providers")
 OFFLINE = dict(models.CATALOG)  # lesson 02's own: the models of the fake
+OTHER_KINDS = ("embed", "whisper", "tts", "transcribe", "audio", "realtime", "image", "dall-e", "sora", "moderation")
 
 
 class Provider(Protocol):
@@ -72,7 +73,7 @@ class Providers:
     @property
     def chat_models(self) -> list[str]:
         """The models that answer conversations, the default first."""
-        return [name for name in self.of_model if name not in self.embedding_models]
+        return [name for name in self.of_model if is_chat(name)]
 
     @property
     def default_model(self) -> str:
@@ -86,8 +87,13 @@ class Providers:
             PRICES.setdefault(name, (0.0, 0.0))  # lesson 06 counts only what is in there under its own name
             if "embed" in name and name not in self.embedding_models:
                 self.embedding_models.append(name)
-        if provider.name != "offline":  # lesson 02's catalog is that of the offline models
-            models.CATALOG.update({name: card_of(provider) for name in names if name not in self.embedding_models})
+            if is_chat(name) and name not in models.CATALOG:
+                models.CATALOG[name] = card_of(provider)
+
+
+def is_chat(name: str) -> bool:
+    """Say whether a model answers conversations; a provider's list does not tell, so its name has to."""
+    return not any(word in name.lower() for word in OTHER_KINDS)
 
 
 def card_of(provider: Provider) -> Any:

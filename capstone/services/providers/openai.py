@@ -63,11 +63,12 @@ class OpenAIProvider:
         return Completion(body, said.get("usage") or {})
 
     async def models(self) -> list[str]:
-        """Return the names of the models that it has."""
+        """Return the names of the models that it has, the newest first."""
         _, said = await self._fetch("GET", "/models", None, LIST_S)
         try:
-            return [one["id"] for one in said["data"]]
-        except (KeyError, TypeError) as error:
+            found = sorted(said["data"], key=lambda one: -(one.get("created") or 0))
+            return [one["id"] for one in found]
+        except (KeyError, TypeError, AttributeError) as error:
             raise ProviderError("a list of models that is none") from error
 
     async def stream(self, asked: Mapping[str, Any]) -> Deltas:
