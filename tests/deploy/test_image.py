@@ -44,9 +44,12 @@ def lock() -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK.read_text(), flags=re.M))
 
 
-def group() -> set[str]:
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["service"]
+def names(wanted: list[str]) -> set[str]:
     return {normal(re.split(r"[\[>=<~]", one)[0]) for one in wanted}
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+COURSE, GROUP = names(PROJECT["project"]["dependencies"]), names(PROJECT["dependency-groups"]["service"])
 
 
 def packages_of(modules: set[str]) -> set[str]:
@@ -109,8 +112,9 @@ def test_nothing_secret_is_in_a_layer(file: Path) -> None:
 def test_the_lock_has_what_is_imported_and_the_group_nothing_else() -> None:
     used = packages_of(imported())
     assert used <= {normal(name) for name in lock()}, "make lock, after naming it in the group `service`"
-    assert group() <= used | set(IMPORTED_BY_OTHERS)
-    assert set(IMPORTED_BY_OTHERS) <= group() - used
+    assert used & COURSE <= GROUP, "what the course names, the group names too"
+    assert used | set(IMPORTED_BY_OTHERS) >= GROUP
+    assert set(IMPORTED_BY_OTHERS) <= GROUP - used
 
 
 def test_the_lock_has_the_versions_that_were_tested_and_hashes() -> None:
