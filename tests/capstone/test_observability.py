@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,6 @@ def test_row_24_a_request_leaves_nothing_behind(tmp_path: Path) -> None:
             return len(gc.get_objects())
 
         gc.unfreeze()
-        running.run(ask)
-        first, last = running.run(ask), running.run(ask)
-        assert last - first < 100, "180 requests left objects behind"
+        counts = [running.run(ask) for _ in range(6)]
+        # What else goes on in the process comes and goes; what requests leave is there after each round.
+        assert min(later - earlier for earlier, later in pairwise(counts)) < 100, counts
