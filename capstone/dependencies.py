@@ -1,10 +1,10 @@
 """What routes ask for, by name. Each `Caller` is lesson 08's check, with the scopes that it wants."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from capstone.parts import auth
 from capstone.services.access import Access
@@ -50,16 +50,13 @@ class HotRoute(APIRoute):
     take the usual way, where lesson 08's dependencies refuse them. Other dependencies do not run: give it none.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        """Return what answers a request."""
-        usual = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            state = request.scope["state"]
-            asked = state["services"]
-            principal = asked.principal
-            if principal is None or "chat" not in principal.scopes or principal.tenant in asked.suspended:
-                return await usual(request)
-            return await self.endpoint(request, principal, state["chat"])
-
-        return handle
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        state = scope["state"]
+        asked = state["services"]
+        who = asked.principal
+        if who is None or "chat" not in who.scopes or who.tenant in asked.suspended or scope["method"] != "POST":
+            await super().handle(scope, receive, send)
+        else:
+            response: Response = await self.endpoint(Request(scope, receive, send), who, state["chat"])
+            await response(scope, receive, send)

@@ -7,7 +7,7 @@ from typing import cast
 from capstone import ports
 from capstone.settings import Settings
 from coach.lesson import CourseError
-from coach.parts import pick
+from coach.parts import Part, pick
 
 ROOT = Path(__file__).resolve().parents[1]
 try:
@@ -24,3 +24,12 @@ rag = cast(ports.Rag, PARTS[4].module)
 production = cast(ports.Production, PARTS[5].module)
 deployment = cast(ports.Deployment, PARTS[6].module)
 auth = cast(ports.Auth, PARTS[7].module)
+
+
+def pick_composition() -> tuple[ports.Composition, list[Part]]:
+    """Pick lesson 09, which imports what is made of the other eight; return it, and all nine."""
+    try:
+        ninth = pick(ROOT, "09", mode)
+    except CourseError as error:
+        sys.exit(f"capstone: {error}")
+    return cast(ports.Composition, ninth.module), [*PARTS, ninth]

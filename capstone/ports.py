@@ -245,3 +245,15 @@ class Auth(Protocol):
     async def current_principal(self, *args: Any, **kwargs: Any) -> Any:
         """Dependency: who is asking."""
         ...
+
+
+class Composition(Protocol):
+    """Lesson 09: the other eight, put together."""
+
+    def check(self, settings: Any) -> None:
+        """Refuse settings that let strangers in; raises startup.UnsafeSettings."""
+        ...
+
+    def create_app(self, settings: Any, log_to: TextIO, *, parts: Sequence[Any]) -> FastAPI:
+        """Build the service; `parts` are what it says of whose code runs."""
+        ...

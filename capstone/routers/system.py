@@ -1,5 +1,6 @@
 """For whoever runs the service: is it alive, is it ready, what are its numbers, whose code runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -8,7 +9,8 @@ from pydantic import BaseModel
 
 from capstone.errors import ApiError
 from capstone.middleware import is_local
-from capstone.parts import PARTS, deployment
+from capstone.parts import deployment
+from coach.parts import Part
 
 
 class PartOut(BaseModel):
@@ -20,7 +22,7 @@ class PartOut(BaseModel):
     reason: str
 
 
-def system_router(readiness: Any, drain: Any, metrics: Any) -> APIRouter:
+def system_router(readiness: Any, drain: Any, metrics: Any, parts: Sequence[Part]) -> APIRouter:
     """Make the routes; `/health/live` and `/health/ready` are lesson 07's, and `/ready` is the latter once more."""
     router = APIRouter(tags=["system"])
     probes = deployment.probes(readiness, drain)
@@ -31,7 +33,7 @@ def system_router(readiness: Any, drain: Any, metrics: Any) -> APIRouter:
     @router.get("/parts")
     async def list_parts() -> list[PartOut]:
         """Say which lesson each part comes from, and whether it is yours."""
-        return [PartOut(lesson=one.lesson, whose=one.whose, file=one.file, reason=one.reason) for one in PARTS]
+        return [PartOut(lesson=one.lesson, whose=one.whose, file=one.file, reason=one.reason) for one in parts]
 
     @router.get("/metrics", response_class=Response)
     async def read_metrics(request: Request) -> Response:

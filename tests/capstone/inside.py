@@ -88,19 +88,14 @@ def capstone(data: Path, fake: MockLLM | None = None, **settings: Any) -> Iterat
             }
         chosen = {**known, "data": data, "corpus": None, "parts": "reference", **settings}
         log = io.StringIO()
-        before = _handlers()
+        before = list(logging.getLogger().handlers)
         app = create_app(Settings(_env_file=None, **chosen), log)  # type: ignore[call-arg]
         with (
             _serving(app) as (address, loop, server),
             httpx.Client(base_url=address, headers={"Authorization": "Bearer demo"}, timeout=PATIENCE_S) as client,
         ):
             yield Running(address, app, client, fake, log, loop, server)
-        for logger, handlers in before:  # one that was started earlier logs on
-            logger.handlers[:] = handlers
-
-
-def _handlers() -> list[tuple[logging.Logger, list[logging.Handler]]]:
-    return [(logger, list(logger.handlers)) for logger in (logging.getLogger(), logging.getLogger("capstone.requests"))]
+        logging.getLogger().handlers[:] = before  # one that was started earlier logs on
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from capstone.parts import pick_composition
 from capstone.settings import Settings
-from capstone.startup import UnsafeSettings, check
+from capstone.startup import UnsafeSettings
 from mockllm import MockLLM
 from tests.capstone.inside import CHAT, PATIENCE_S, Running, capstone
 
@@ -29,6 +30,7 @@ OPEN = {
 }  # fmt: skip
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nobody listens there
 GOOD = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG"
+check = pick_composition()[0].check
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -33,7 +33,7 @@ def test_it_is_healthy_without_a_key(client: TestClient) -> None:
 
 def test_parts_tell_whose_code_runs(client: TestClient) -> None:
     parts = client.get("/parts").json()
-    assert [part["lesson"][:2] for part in parts] == ["01", "02", "03", "04", "05", "06", "07", "08"]
+    assert [part["lesson"][:2] for part in parts] == ["01", "02", "03", "04", "05", "06", "07", "08", "09"]
     assert {part["whose"] for part in parts} == {"reference"}
     assert parts[0]["file"] == "solutions/01_basics/app.py"
 
