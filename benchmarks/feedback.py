@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coach.lesson import Lesson, course_root, find_lesson, lesson_folders, read_lesson
-from coach.workspace import expected_items
+from coach.workspace import expected_items, lend_capstone
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def measure(root: Path, lesson: Lesson, runs: int) -> tuple[list[Timing], list[T
         bare_root.mkdir()
         for place in (solved_root, bare_root):
             shutil.copy(root / "pyproject.toml", place)
+            if lesson.capstone:
+                lend_capstone(lesson, place)
         (bare_root / "test_bare.py").write_text(bare_suite(lesson), encoding="utf-8")
         solved = ["lessons/" + lesson.number]
         bare = ["test_bare.py"]

@@ -44,6 +44,7 @@ class Lesson:
     exports: tuple[str, ...]
     tasks: tuple[Task, ...]
     provider: bool = False  # its app talks to a model provider
+    capstone: bool = False  # it is about the capstone, and imports what is finished there
     data: tuple[str, ...] = ()  # files and folders of ours that the suite reads: ("corpus", "questions.jsonl")
 
     @property
@@ -244,6 +245,7 @@ def read_lesson(folder: Path) -> Lesson:
             exports=tuple(_typed(data, "exports", list)),
             tasks=tasks,
             provider=data.get("provider") is True,
+            capstone=data.get("capstone") is True,
             data=_read_data(data.get("data", [])),
         )
     except ValueError as error:

@@ -126,7 +126,11 @@ def modules_of(lesson: Lesson) -> list[str]:
     A file that cannot be read adds nothing; the run will say what is wrong with it.
     """
     found: dict[str, None] = dict.fromkeys(ALWAYS)
-    for file in (lesson.suite, *sorted(lesson.solution.rglob("*.py"))):
+    files = [lesson.suite, *sorted(lesson.solution.rglob("*.py"))]
+    if lesson.capstone:  # the capstone itself is only there in the run; what it imports is here as well
+        course = lesson.path.parent.parent
+        files += sorted(file for place in ("capstone", "solutions") for file in (course / place).rglob("*.py"))
+    for file in files:
         try:
             tree = ast.parse(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, SyntaxError):

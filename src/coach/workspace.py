@@ -23,7 +23,7 @@ from typing import Any
 
 from coach import seal
 from coach.explain import Finding
-from coach.lesson import CourseError, Lesson, shown
+from coach.lesson import CourseError, Lesson, lesson_folders, shown
 from coach.progress import suite_hash, write_whole
 from coach.scorecard import Outcome, Scorecard, score
 from coach.stubs import open_todos
@@ -185,7 +185,19 @@ def workspace(lesson: Lesson, files: Mapping[str, bytes]) -> Iterator[Path]:
             except FileNotFoundError:
                 ours = shown(lesson.path / name)
                 raise CourseError(f"{ours} is missing. `git checkout -- {ours}` brings it back.") from None
+        if lesson.capstone:
+            lend_capstone(lesson, root)
         yield folder
+
+
+def lend_capstone(lesson: Lesson, root: Path) -> None:
+    """Let the capstone be imported in `root`, and the other lessons' references, which serve in it."""
+    course = lesson.path.parent.parent
+    (root / "capstone").symlink_to(course / "capstone")
+    (root / "solutions").mkdir(exist_ok=True)
+    for folder in lesson_folders(course):
+        if folder != lesson.path:
+            (root / "solutions" / folder.name).symlink_to(course / "solutions" / folder.name)
 
 
 def expected_items(lesson: Lesson) -> dict[str, int]:

@@ -11,9 +11,9 @@ import pytest
 from dotenv import dotenv_values
 from sqlalchemy.engine import make_url
 
+from capstone.parts import pick_composition
 from capstone.services.pdf import MOST_MEMORY
 from capstone.settings import Settings
-from capstone.startup import check
 from capstone.store.database import Database
 from tests.conftest import ROOT
 from tests.deploy.files import BIN, command, composed
@@ -135,7 +135,7 @@ def test_secrets_are_made_once_and_for_nobody_else_on_this_machine(project: Path
 async def test_the_service_takes_these_settings_and_finds_its_neighbors(project: Path) -> None:
     make_secrets(project)
     settings = Settings(_env_file=project / "secrets/capstone.env", host="0.0.0.0")  # pyright: ignore[reportCallIssue] # noqa: S104
-    check(settings)
+    pick_composition()[0].check(settings)
     assert settings.secret and settings.admin_password and settings.database_url and settings.redis_url
     database, redis = (
         make_url(settings.database_url.get_secret_value()),
