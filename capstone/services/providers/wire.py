@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
+from yarl import URL
 
 from capstone.errors import ProviderError
 from capstone.parts import calls
@@ -92,6 +93,7 @@ class AioWire:
 
     session: aiohttp.ClientSession
     connect_s: float
+    urls: dict[str, URL] = field(default_factory=dict[str, URL])  # parsed once
     timeouts: dict[float, aiohttp.ClientTimeout] = field(default_factory=dict[float, aiohttp.ClientTimeout])
 
     async def send(
@@ -102,7 +104,8 @@ class AioWire:
         if timeout is None:
             timeout = aiohttp.ClientTimeout(total=None, connect=self.connect_s, sock_read=silence_s)
             self.timeouts[silence_s] = timeout
+        parsed = self.urls.get(url) or self.urls.setdefault(url, URL(url))
         try:
-            return AioAnswer(await self.session.request(method, url, headers=headers, data=body, timeout=timeout))
+            return AioAnswer(await self.session.request(method, parsed, headers=headers, data=body, timeout=timeout))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ProviderError(f"no answer: {error!r}") from error
