@@ -1,5 +1,5 @@
 # fails: 09.2
-# says: The last has to be the first
+# says: The last has to be first
 """Looks right because everything is closed; the store is closed before the queue that writes into it."""
 
 # >>> 09.2
