@@ -203,13 +203,15 @@ async def _stream(provider: Provider, body: Mapping[str, Any]) -> Deltas:
     return await provider.stream(body)
 
 
-@dataclass
+@dataclass(slots=True)
 class Paying:
     """Lesson 08's reservation, and our own record of the call: both settled however it ends."""
 
     reservation: Any
     used: Used
     meter: Meter
+    bill: Any = None
+    span: Any = None
 
     async def __aenter__(self) -> None:
         try:

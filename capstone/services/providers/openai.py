@@ -13,7 +13,7 @@ from capstone.services.providers.wire import Answer, Wire
 LIST_S = 10.0  # for the list of models: the start waits for it
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Completion:
     """An answer in OpenAI's shape, as it goes out, and what it used."""
 

@@ -47,7 +47,7 @@ class Wire(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AioAnswer:
     """An answer over aiohttp."""
 
