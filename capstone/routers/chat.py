@@ -28,6 +28,14 @@ class Frames(Protocol):
         ...
 
 
+class Whole(Response):
+    """A response that is JSON already."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body, self.status_code, self.background = body, 200, None
+        self.raw_headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+
+
 class EventStream(Response):
     """A response that sends events as they come, and a sign of life after `every_s` seconds without one.
 
@@ -73,4 +81,4 @@ async def create_chat(request: Request, caller: Chatter, chat: ChatDep) -> Respo
     asked = read_chat(await request.body())
     if asked.streams:
         return EventStream(await chat.stream(caller, asked), chat.settings.heartbeat_s)
-    return Response(await chat.complete(caller, asked), media_type="application/json")
+    return Whole(await chat.complete(caller, asked))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
 
 from sqlalchemy import Integer, cast, func, select
 
@@ -10,6 +10,8 @@ from capstone.store.database import Database
 from capstone.store.tables import UsageRecord
 
 DAY_S = 86_400
+COLUMNS = UsageRecord.__table__.columns.keys()
+ROW = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class UsageRecords:
         """Keep records, all of them or none; one that is there already (the same id) is not counted again."""
         if not records:
             return
-        columns = UsageRecord.__table__.columns.keys()
-        rows: list[dict[str, Any]] = [{name: getattr(one, name) for name in columns} for one in records]
         async with self.database.writing() as session:
-            await session.execute(self.database.insert_unless_there(UsageRecord), rows)
+            connection = await session.connection()
+            # Past the ORM: with it a record costs three times as much, and one is written for each request.
+            insert = self.database.insert_unless_there(UsageRecord)
+            sql = str(insert.compile(dialect=connection.dialect, column_keys=COLUMNS))
+            await connection.exec_driver_sql(sql, [ROW(one) for one in records])
 
     async def by_day(self, tenant: str, *, since: float = 0, until: float = 1e12) -> list[UsageSum]:
         """Return what a tenant used, by day and model, the latest day first."""
