@@ -210,7 +210,8 @@ class Grader:
             if hasattr(signal, "SIGALRM"):
                 item.add_marker(pytest.mark.timeout(0))
         if self.records:
-            self.records.write({"kind": "collected", "tests": [item.name for item in ours]})
+            broken = next((item.parent.message for item in ours if isinstance(item.parent, BrokenLesson)), "")
+            self.records.write({"kind": "collected", "tests": [item.name for item in ours], "broken": broken})
 
     # Running.
 

@@ -214,11 +214,12 @@ def expected_items(lesson: Lesson) -> dict[str, int]:
         return dict(json.loads(cache.read_text(encoding="utf-8")))
     with workspace(lesson, reference) as folder:
         run = _run(folder, TIME_LIMIT_S, "--collect-only")
-    collected = next((record["tests"] for record in run.records if record["kind"] == "collected"), [])
+    collected = next((one for one in run.records if one["kind"] == "collected"), {"tests": [], "broken": ""})
     tasks = lesson.expected_tests()
-    items = {name: tasks[name.split("[")[0]] for name in collected if name.split("[")[0] in tasks}
-    if {name.split("[")[0] for name in items} != set(tasks):
-        raise CourseError(f"{shown(lesson.suite)} cannot be collected with the reference:\n{run.output[-2000:]}")
+    items = {name: tasks[name.split("[")[0]] for name in collected["tests"] if name.split("[")[0] in tasks}
+    if collected["broken"] or {name.split("[")[0] for name in items} != set(tasks):
+        why = collected["broken"] or run.output[-2000:]
+        raise CourseError(f"{shown(lesson.suite)} cannot be collected with the reference:\n{why}")
     with contextlib.suppress(OSError):
         write_whole(cache, json.dumps(items))
     return items

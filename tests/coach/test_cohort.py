@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coach import cohort
+from coach import cohort, workspace
 from coach.lesson import CourseError, Lesson, read_lesson
 from tests.tiny_course import SOLUTION, TinyCourse
 
@@ -119,3 +119,12 @@ def test_the_command_writes_all_of_it(tiny: TinyCourse, handed_in: Path, monkeyp
     assert "3 done" in done.output
     assert sorted(path.name for path in out.rglob("*") if path.is_file())[:3] == ["ada.json", "ada.json", "all.csv"]
     assert (out / "map.svg").read_text().startswith("<svg")
+
+
+def test_a_reference_that_does_not_import_is_said_and_not_remembered(lesson: Lesson, tiny: TinyCourse) -> None:
+    """Without its parameters a test would be missed in every grading that came after."""
+    tiny.solution.write_text("import nothing_that_exists\n" + SOLUTION)
+    with pytest.raises(CourseError, match=r"(?s)cannot be collected with the reference.*nothing_that_exists"):
+        workspace.expected_items(lesson)
+    tiny.solution.write_text(SOLUTION)
+    assert "test_double_is_twice[0]" in workspace.expected_items(lesson)
