@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -59,14 +60,25 @@ def uvicorn(app: str, port: int, *more: str) -> list[str]:
 def started(
     command: Sequence[str], port: int, environment: Mapping[str, str], core: int | None, cwd: Path = SERVERS
 ) -> Iterator[int]:
-    """Start a server in a process group of its own, wait until it listens, yield the group, stop it."""
-    with pinned(core):
-        process = subprocess.Popen(command, cwd=cwd, env=environment, start_new_session=True)
-    try:
-        wait_until_it_listens(process, port, command)
-        yield process.pid  # the leader's id is the group's
-    finally:
-        stop(process)
+    """Start a server in a process group of its own, wait until it listens, yield the group, stop it.
+
+    What it prints goes to a file, as a service's log does, and is shown only if it does not start.
+    """
+    with tempfile.TemporaryFile() as log:
+        with pinned(core):
+            process = subprocess.Popen(
+                command, cwd=cwd, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            try:
+                wait_until_it_listens(process, port, command)
+            except SystemExit:
+                log.seek(0)
+                say(log.read().decode(errors="replace")[-3000:])
+                raise
+            yield process.pid  # the leader's id is the group's
+        finally:
+            stop(process)
 
 
 def stop(process: "subprocess.Popen[Any]") -> None:

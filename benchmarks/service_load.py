@@ -188,7 +188,7 @@ async def streams(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def memory(options: argparse.Namespace) -> dict[str, Any]:
-    """Ask many times; return how memory grew over the second half."""
+    """Ask many times; return how memory grew once the service keeps all that it keeps of the last minute."""
     request = body(options.wish)
     async with session() as client:
 
@@ -201,11 +201,13 @@ async def memory(options: argparse.Namespace) -> dict[str, Any]:
 
             await asyncio.gather(*(user() for _ in range(options.connections)))
 
-        await some(options.requests // 2)
+        began = time.monotonic()
+        while time.monotonic() - began < options.warm_up:
+            await some(2_000)
         before = rss_bytes(options.group)
-        await some(options.requests // 2)
+        await some(options.requests)
         grown = rss_bytes(options.group) - before
-    return {"requests": options.requests, "bytes_per_request": round(grown / (options.requests // 2), 1)}
+    return {"requests": options.requests, "bytes_per_request": round(grown / options.requests, 1)}
 
 
 async def cancel(options: argparse.Namespace) -> dict[str, Any]:
