@@ -57,8 +57,8 @@ match seen if deadline.expired() else None:
 ARG PYTHON=3.13.9-alpine3.22
 
 FROM python:${PYTHON} AS build
-COPY requirements.txt /tmp/
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --requirement /tmp/requirements.txt
+COPY requirements.txt /build/
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --requirement /build/requirements.txt
 COPY . /srv/service/
 
 FROM python:${PYTHON}

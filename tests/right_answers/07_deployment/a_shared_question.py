@@ -104,8 +104,8 @@ RUN apt-get update \
     && apt-get install --no-install-recommends -y curl tini \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /srv
-RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt \
-    pip install --no-cache-dir -r /tmp/requirements.txt
+RUN --mount=type=bind,source=requirements.txt,target=/build/requirements.txt \
+    pip install --no-cache-dir -r /build/requirements.txt
 COPY --chown=root:root ["app.py", "jobs.py", "main.py", "/srv/service/"]
 USER 65532:65532
 HEALTHCHECK --interval=5s --timeout=2s CMD curl --fail --silent http://127.0.0.1:8000/health/live
