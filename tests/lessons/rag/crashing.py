@@ -1,4 +1,7 @@
-"""Kill a process that fills a library, again and again at random moments, and look at what the next start would find.
+"""Kill a process that fills a library, again and again, and look at what the next start would find.
+
+Every second kill comes at a random moment; the others come right where a new file would take the old one's place, a
+moment that chance alone finds seldom on a fast disk.
 
 A program of its own, run by `test_crash.py`: it forks, which only a process without threads should do.
 
@@ -70,6 +73,20 @@ def version_of(snapshot: Any) -> int:
     return version
 
 
+def die_before_rename(nth: int) -> None:
+    """Have this process killed when it is about to rename a file for the nth time, counted from 1."""
+    seen = 0
+
+    def count(event: str, _: tuple[Any, ...]) -> None:
+        nonlocal seen
+        if event == "os.rename":
+            seen += 1
+            if seen == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+
+
 async def fill(folder: Path, promised: int, tell: int) -> None:
     """Put one version after the other and tell each that was promised, until somebody kills this."""
     shelves = library(folder)
@@ -93,11 +110,14 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             os.close(listen)
+            if kill % 2:
+                die_before_rename(chance.randint(1, 6))
             asyncio.run(fill(folder, promised, tell))
             os._exit(0)
         os.close(tell)
-        time.sleep(chance.uniform(0.0, 0.08))
-        os.kill(pid, signal.SIGKILL)
+        if kill % 2 == 0:
+            time.sleep(chance.uniform(0.0, 0.08))
+            os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         with os.fdopen(listen) as told:
             promised = max([promised, *map(int, told.read().split())])
