@@ -138,10 +138,10 @@ def run(cases: list[Case], options: argparse.Namespace) -> dict[str, Any]:
         if options.litellm and (not options.only or "litellm" in options.only):
             measured.append(litellm(options.litellm, bench, environment, server_core))
     return {
-        "command": COMMAND,
+        "command": COMMAND + (" --litellm PYTHON" if options.litellm else ""),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": {**machine(), "load_average_before": load_before, "load_average_after": load_average()},
-        "packages": versions(PACKAGES),
+        "packages": {**versions(PACKAGES), **(version_of(options.litellm, "litellm") if options.litellm else {})},
         "seconds": seconds,
         "took_s": round(time.monotonic() - began),
         "cases": measured,
@@ -206,6 +206,12 @@ class Bench:
     def tell(self, case: Case, words: str) -> None:
         """Show progress."""
         say(f"{case.id:<14} {words}")
+
+
+def version_of(python: str, package: str) -> dict[str, str]:
+    """Return the version of a package in another environment."""
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    return {package: subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()}
 
 
 def litellm(python: str, bench: Bench, environment: Mapping[str, str], core: int | None) -> dict[str, Any]:

@@ -106,11 +106,12 @@ def in_words(spent_us: float, floor_us: float) -> str:
 def captions(found: Figures) -> list[str]:
     """Return the lines under the chart: what was held equal, where and when it was measured, how to repeat it."""
     machine, packages = found["machine"], found["packages"]
+    others = f", LiteLLM {packages['litellm']}" if "litellm" in packages else ""
     shared = "server on one, provider and load on the other" if machine["pinned"] else "not pinned"
     return [
         "One worker process each, keep-alive, no access log of the server; CPU time as the operating system counts it.",
         f"FastAPI {packages['fastapi']}, Starlette {packages['starlette']}, uvicorn {packages['uvicorn']}, "
-        f"pydantic {packages['pydantic']}, aiohttp {packages['aiohttp']}, httpx2 {packages['httpx2']}.",
+        f"pydantic {packages['pydantic']}, aiohttp {packages['aiohttp']}, httpx2 {packages['httpx2']}{others}.",
         f"{machine['cores']} shared cores, {shared}; {machine['system']} {machine['architecture']}, "
         f"Python {machine['python']}.",
         f"{found['date']}, load average {machine['load_average_before'][0]} before.",
