@@ -1,0 +1,38 @@
+"""Real servers that several capstones share. `cluster` is empty and yours; `three` is everybody's, so break nothing."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scale.cluster import Cluster, open_cluster
+from tests.scale.neighbors import Postgres
+from tests.scale.neighbors import postgres as open_postgres
+
+for name in [name for name in os.environ if name.startswith(("CAPSTONE_", "OPENAI_", "ANTHROPIC_"))]:
+    if name != "CAPSTONE_TEST_APP":
+        del os.environ[name]
+os.environ["CAPSTONE_PARTS"] = "reference"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server; every cluster makes itself a database in it."""
+    with open_postgres() as one:
+        yield one
+
+
+@pytest.fixture
+def cluster(postgres: Postgres, tmp_path: Path) -> Iterator[Cluster]:
+    """What instances share, and no instance yet: `cluster.start(3)`."""
+    with open_cluster(postgres, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def three(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three instances. For tests that break nothing and take tenants, keys and prompts of their own."""
+    with open_cluster(postgres, tmp_path_factory.mktemp("three")) as one:
+        one.start(3)
+        yield one
