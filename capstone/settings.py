@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     """Jobs that are worked on together; 0 leaves them to other processes."""
     job_calls: int = Field(default=4, ge=1)
     """Prompts of one job that are asked together."""
+    job_lease_s: float = Field(default=30, ge=1)
+    """Seconds without a sign of life after which another takes up a job, where instances share the database."""
+    jobs_kept_days: float = Field(default=30, ge=0)
+    """Days for which a job that is over is kept, with its prompts and answers; 0 keeps it for ever."""
+    broker_url: SecretStr | None = None
+    """Where jobs wait for `celery -A capstone.worker worker`: redis:// or sqs://. Unset: the service does them itself."""
 
     # Who may ask.
     secret: SecretStr | None = None
@@ -66,7 +72,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     """The largest request body."""
     redis_url: SecretStr | None = None
-    """Where several workers count requests together; without it each counts for itself."""
+    """Where instances share limits, quotas, cached answers and the end of keys; without it each is for itself."""
     cache_s: float = Field(default=0, ge=0)
     """Seconds that an answer of temperature 0 is kept for whoever asks the same with the same key; 0 keeps none."""
 

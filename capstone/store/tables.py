@@ -117,6 +117,28 @@ class Job(Base):
     model: Mapped[str]
     prompts: Mapped[int]  # how many
     created_at: Mapped[float]
+    finished_at: Mapped[float | None] = mapped_column(default=None)  # when it was first seen to be over
+
+
+class QueuedJob(Base):
+    """A job as all instances see it that share a database; one machine by itself has lesson 07's table, in a file.
+
+    Whoever works on it says so again and again: `held_until` passes when the worker has died.
+    """
+
+    __tablename__ = "queued_jobs"
+    __table_args__ = (Index("ix_queued_jobs_state_due_at", "state", "due_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)  # the same from whoever asks twice
+    payload: Mapped[str] = mapped_column(Text, repr=False)
+    due_at: Mapped[float]  # when a worker is to be told of it, or to be told again
+    state: Mapped[str] = mapped_column(default="queued")  # "queued", "running", "done", "failed"
+    told: Mapped[int] = mapped_column(default=0)  # how often a worker was
+    tries: Mapped[int] = mapped_column(default=0)  # workers that have begun it and did not give it back
+    holder: Mapped[str] = mapped_column(default="")  # who works on it
+    held_until: Mapped[float] = mapped_column(default=0.0)
+    result: Mapped[str | None] = mapped_column(Text, default=None)
 
 
 class JobAnswer(Base):
