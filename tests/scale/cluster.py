@@ -12,6 +12,7 @@ import httpx2 as httpx
 
 from mockllm import MockLLM, serve_in_thread
 from tests.capstone.service import Service, serve
+from tests.conftest import ROOT
 from tests.lessons.deployment.processes import Process, running, until
 from tests.scale.neighbors import MIGRATED, Postgres, Redis
 from tests.scale.wire import Wire, wire
@@ -68,14 +69,14 @@ class Cluster:
         data.mkdir()
         return self._stack.enter_context(serve(data, *options, **self.env(**env)))
 
-    def worker(self, *options: str, **env: Any) -> Process:
+    def worker(self, *options: str, **env: str) -> Process:
         """Start a process that works on jobs; return it when it waits for them."""
         with self._one_at_a_time:
             data = self.folder / f"worker-{next(self._numbers)}"
         data.mkdir()
-        words = ["python", "-m", "celery", "-A", "capstone.worker", "worker", "--loglevel", "info", *options]
+        words = ["python", "-m", "celery", "-A", "capstone.worker", "worker", "-l", "info", *options]
         given = {**self.env(**env), "CAPSTONE_DATA": str(data)}
-        process = self._stack.enter_context(running(*words, folder=data, **given))
+        process = self._stack.enter_context(running(*words, folder=data, cwd=ROOT, **given))
         until(lambda: " ready." in process.said or process.popen.poll() is not None, "the worker to be ready")
         assert process.popen.poll() is None, process.said
         return process

@@ -2,14 +2,20 @@
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.scale.cluster import Cluster
 
 pytestmark = pytest.mark.timeout(60)
 
 
+def client(cluster: Cluster) -> redis.Redis:
+    return redis.Redis(port=cluster.cache.port, socket_timeout=0.3, retry=Retry(NoBackoff(), 0))
+
+
 def test_a_way_is_cut_frozen_and_mended(cluster: Cluster) -> None:
-    asked = redis.Redis(port=cluster.cache.port, socket_timeout=0.3, retry=None)
+    asked = client(cluster)
     assert asked.ping()
     cluster.cache.cut()
     for _ in range(2):  # the connection that was open, and a new one
@@ -27,7 +33,7 @@ def test_a_way_is_cut_frozen_and_mended(cluster: Cluster) -> None:
 
 
 def test_a_redis_is_frozen_and_killed_and_comes_back_empty(cluster: Cluster) -> None:
-    asked = redis.Redis(port=cluster.cache.port, socket_timeout=0.3, retry=None)
+    asked = client(cluster)
     assert asked.set("a", "1")
     cluster.redis.freeze()
     with pytest.raises(redis.TimeoutError):
