@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TextIO
 
 from capstone.logs import configure_logs
 from capstone.parts import PARTS, deployment, production
+from capstone.services import tracing
 from capstone.services.access import Access, secret_of
 from capstone.services.chat import ChatService
 from capstone.services.metering import PRICES, Meter
@@ -18,6 +20,8 @@ from capstone.services.work import Work, open_work
 from capstone.settings import Settings
 from capstone.store import Store, open_store
 from coach.parts import Part
+
+log = logging.getLogger("capstone")
 
 
 class Service:
@@ -45,6 +49,8 @@ class Service:
     async def open_logs(self) -> AsyncIterator["Service"]:
         """Send the log where it belongs; the limiter is closed with it."""
         configure_logs(self.settings, self.log_to)
+        if collector := tracing.where():
+            log.info("traces go to %s", collector)
         PRICES.update(self.settings.prices)
         try:
             yield self

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from pydantic_core import to_json
 
 from capstone.parts import production
+from capstone.services import tracing
 from capstone.settings import Settings
 
 KEY = re.compile(r"sk_[0-9a-f]{6,}_[\w-]{20,}")
@@ -46,6 +47,8 @@ class RequestLog:
             "complete": served.complete,
             "caller": CALLER.get(),
         }
+        if trace_id := tracing.trace_id():
+            told["trace_id"] = trace_id
         self.stream.write(to_json(told).decode() + "\n")
         self.stream.flush()
 

@@ -9,9 +9,11 @@ from typing import TextIO
 from fastapi import FastAPI
 
 from capstone.parts import pick_composition
+from capstone.services import tracing
 from capstone.settings import Settings
 from capstone.startup import UnsafeSettings
 
+tracing.let_the_environment_decide()
 composition, parts = pick_composition()
 
 

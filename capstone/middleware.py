@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from capstone.errors import openai_error
 from capstone.logs import CALLER
 from capstone.parts import production
+from capstone.services import tracing
 
 NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}  # of this machine
 
@@ -138,6 +139,8 @@ class Authenticate:
                     break
             else:
                 state["services"] = state["access"].nobody
+            if "fastapi.telemetry" in scope:
+                tracing.tell_the_request(caller_of(scope))
         await self.app(scope, receive, send)
 
 

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from capstone.errors import ApiError, ProviderError, openai_error
 from capstone.parts import auth, calls, production, streams
 from capstone.schemas.chat import Asked
+from capstone.services import tracing
 from capstone.services.access import may_ask
 from capstone.services.metering import Meter, Used
 from capstone.services.providers import Completion, Deltas, Provider, Providers
@@ -85,19 +86,20 @@ class ChatService:
 
     async def _complete(self, principal: Any, asked: Asked, kind: str) -> bytes:
         used = Used(principal.tenant, principal.id, kind, asked.model)
-        async with self._paying(principal, used, asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens)):
+        estimate = asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens)
+        async with self._paying(principal, used, asked, estimate):
             answer = await self._ask(principal, asked, used, _complete)
             used.read(answer.usage, prompt=asked.prompt_tokens, pieces=len(answer.body) // 8)
-            used.outcome = "done"
+            used.outcome, used.said = "done", answer.said
         return answer.body
 
     async def embed(self, principal: Any, asked: Asked) -> bytes:
         """Return the vectors, as they go out."""
         used = Used(principal.tenant, principal.id, "embedding", asked.model)
-        async with self._paying(principal, used, asked.prompt_tokens):
+        async with self._paying(principal, used, asked, asked.prompt_tokens):
             answer = await self._ask(principal, asked, used, _embed)
             used.read(answer.usage, prompt=asked.prompt_tokens, pieces=0)
-            used.outcome = "done"
+            used.outcome, used.said = "done", answer.said
         return answer.body
 
     async def stream(self, principal: Any, asked: Asked, kind: str = "chat") -> "Answering":
@@ -107,9 +109,8 @@ class ChatService:
         asked.body["stream_options"] = {**options, "include_usage": True}  # we want to know, whoever asks
         stack = AsyncExitStack()
         try:
-            await stack.enter_async_context(
-                self._paying(principal, used, asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens))
-            )
+            estimate = asked.prompt_tokens + (asked.limit or self.settings.reserve_tokens)
+            await stack.enter_async_context(self._paying(principal, used, asked, estimate))
             deltas = await self._ask(principal, asked, used, _stream)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
@@ -119,8 +120,8 @@ class ChatService:
         stack.push_async_callback(deltas.close)
         return Answering(asked, used, deltas, stack)
 
-    def _paying(self, principal: Any, used: Used, estimate: int) -> "Paying":
-        return Paying(auth.spending(self.quota, principal, estimate), used, self.meter)
+    def _paying(self, principal: Any, used: Used, asked: Asked, estimate: int) -> "Paying":
+        return Paying(auth.spending(self.quota, principal, estimate), used, asked, self.meter)
 
     async def _ask(self, principal: Any, asked: Asked, used: Used, call: Call[T]) -> T:
         """Ask the model, then those that stand in for it; and all of them again, while that may help."""
@@ -128,6 +129,7 @@ class ChatService:
 
         def asking(model: str, provider: Provider) -> Callable[[], Awaitable[T]]:
             async def work() -> T:
+                tracing.ask(provider)
                 try:
                     answer = await call(provider, asked.of(model))
                 except ProviderError as error:
@@ -209,6 +211,7 @@ class Paying:
 
     reservation: Any
     used: Used
+    asked: Asked
     meter: Meter
     bill: Any = None
     span: Any = None
@@ -220,11 +223,14 @@ class Paying:
             wait = str(int(DAY_S - time.time() % DAY_S) + 1)
             words = "The tokens that this key has left for today (UTC) are not enough for this request."
             raise ApiError(error.status_code, words, code="insufficient_quota", headers={"Retry-After": wait}) from None
-        self.span = self.meter.start(self.used)
+        self.span = self.meter.start(self.used, self.asked.body)
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> Any:
-        if kind is not None and not issubclass(kind, Exception):
-            self.used.outcome = "left"
+        if kind is not None:
+            if issubclass(kind, Exception):
+                self.used.trouble = tracing.kind_of(error)
+            else:
+                self.used.outcome = "left"
         self.bill.tokens = self.used.tokens
         self.meter.end(self.used, self.span)
         return await self.reservation.__aexit__(kind, error, trace)
@@ -248,11 +254,15 @@ class Answering:
     async def _all(self) -> AsyncGenerator[bytes]:
         """Yield the events, and last the end mark; an answer never just stops."""
         try:
+            async for frame in self.deltas.frames:  # the first one, for the trace: no other is looked at
+                self.used.first_s = time.time() - self.used.at
+                yield frame
+                break
             async for frame in self.deltas.frames:
                 yield frame
             self.used.outcome = "done"
         except (ProviderError, streams.UpstreamError) as error:
-            self.used.outcome = "failed"
+            self.used.outcome, self.used.trouble = "failed", tracing.kind_of(error)
             log.warning("an answer broke off: %s", error)
             broken = openai_error(502, "The answer broke off.", code="stream_broken")
             yield b"data: " + to_json(broken) + b"\n\n"
@@ -263,4 +273,5 @@ class Answering:
         with anyio.CancelScope(shield=True):
             await self._events.aclose()
             self.used.read(self.deltas.usage, prompt=self.asked.prompt_tokens, pieces=self.deltas.pieces)
+            self.used.said = self.deltas.said
             await self.stack.aclose()

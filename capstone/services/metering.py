@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from opentelemetry import trace
-
 from capstone.parts import production
+from capstone.services import tracing
 
 Prices = dict[str, tuple[float, float]]  # model -> dollars for a million tokens read, and written
 # Lesson 06 counts dollars by a table that is given there; what is set here goes into it.
 PRICES: Prices = getattr(sys.modules[production.Metrics.__module__], "PRICES", {})
 PROCESS, NUMBERS = uuid.uuid4().hex, itertools.count()  # together an id of their own for each record
-TRACER = trace.get_tracer("capstone")
 
 
 class Queue(Protocol):
@@ -45,6 +43,10 @@ class Used:
     at: float = field(default_factory=time.time)
     id: str = field(default_factory=lambda: f"{PROCESS}-{next(NUMBERS):x}")
     request_id: str = field(default_factory=production.REQUEST_ID.get)
+    # For the trace alone.
+    said: Mapping[str, Any] | None = None  # the answer in OpenAI's shape, or the chunks that ended it
+    first_s: float | None = None  # until a stream began
+    trouble: str = ""  # a word for what went wrong
 
     @property
     def tokens(self) -> int:
@@ -67,13 +69,9 @@ class Meter:
     metrics: Any
     queue: Queue
 
-    def start(self, used: Used) -> Any:
-        """Begin a span, if anybody traces. It is in no context, so a stream may end it anywhere."""
-        span = TRACER.start_span(f"{used.kind} {used.model}", kind=trace.SpanKind.CLIENT)
-        if span.is_recording():
-            operation = "embeddings" if used.kind == "embedding" else "chat"
-            span.set_attributes({"gen_ai.operation.name": operation, "gen_ai.request.model": used.model})
-        return span
+    def start(self, used: Used, body: Mapping[str, Any]) -> Any:
+        """Begin a span, if anybody traces."""
+        return tracing.start(used, body)
 
     def end(self, used: Used, span: Any) -> None:
         """Tell everybody. Nothing here waits, so it may stand in a `finally` that is being cancelled."""
@@ -83,18 +81,10 @@ class Meter:
         self.queue.put(used)
         if used.tokens:
             self.metrics.count_usage(used.model, used.prompt_tokens, used.completion_tokens)
-        if span.is_recording():
-            span.set_attributes(
-                {
-                    "gen_ai.provider.name": used.provider,
-                    "gen_ai.usage.input_tokens": used.prompt_tokens,
-                    "gen_ai.usage.output_tokens": used.completion_tokens,
-                }
-            )
-            if used.outcome != "done":
-                span.set_attribute("error.type", used.outcome)
-        span.end()
+        tracing.end(span, used)
+        used.said = None  # the record waits for its batch, and the answer need not wait with it
 
     def failed(self, provider: str, error: Any) -> None:
         """Count a provider's failure."""
         self.metrics.count_error(provider, error)
+        tracing.failed(provider, error)

@@ -336,13 +336,13 @@ def test_row_29_fifty_aborted_streams_with_tracing_on(tmp_path: Path) -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from capstone.services import metering
+    from capstone.services import tracing
 
     kept = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     fake = MockLLM(settle_turns=0)
-    before, metering.TRACER = metering.TRACER, provider.get_tracer("test")
+    before, tracing.TRACER = tracing.TRACER, provider.get_tracer("test")
     try:
         with capstone(tmp_path, fake) as running:
             running.app._native_telemetry.config["tracer_provider"] = provider
@@ -366,7 +366,7 @@ def test_row_29_fifty_aborted_streams_with_tracing_on(tmp_path: Path) -> None:
                 "a span has not ended",
             )
     finally:
-        metering.TRACER = before
+        tracing.TRACER = before
     spans = [one for one in kept.get_finished_spans() if one.name == "chat mock-large"]
     assert len(spans) == 51
     told = dict(spans[-1].attributes or {})

@@ -50,8 +50,8 @@ class AnthropicProvider:
         message = {"role": "assistant", "content": reply.text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.finish_reason}
         head = {"id": new_id(), "object": "chat.completion", "created": int(time.time()), "model": reply.model}
-        body = to_json({**head, "choices": [choice], "usage": with_total(usage)})
-        return Completion(body, usage)
+        said = {**head, "choices": [choice], "usage": with_total(usage)}
+        return Completion(to_json(said), usage, said)
 
     async def stream(self, asked: Mapping[str, Any]) -> Deltas:
         """Open an answer that streams."""
@@ -121,7 +121,9 @@ async def frames(deltas: Deltas, parts: AsyncIterator[Any], model: str) -> Async
         async for part in parts:
             if isinstance(part, streams.Finish):
                 deltas.usage = {"prompt_tokens": part.input_tokens, "completion_tokens": part.output_tokens or 0}
-                yield chunk({}, FINISH_REASONS.get(part.stop, "stop"))
+                reason = FINISH_REASONS.get(part.stop, "stop")
+                deltas.said = {**head, "choices": [{"finish_reason": reason}]}
+                yield chunk({}, reason)
                 if deltas.tells_usage:
                     last = {**head, "choices": [], "usage": with_total(deltas.usage)}
                     yield b"data: " + to_json(last) + b"\n\n"

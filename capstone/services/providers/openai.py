@@ -8,6 +8,7 @@ from pydantic_core import from_json, to_json
 
 from capstone.errors import ProviderError, refusal
 from capstone.parts import streams
+from capstone.services import tracing
 from capstone.services.providers.wire import Answer, Wire
 
 LIST_S = 10.0  # for the list of models: the start waits for it
@@ -19,6 +20,7 @@ class Completion:
 
     body: bytes
     usage: Mapping[str, Any]  # "prompt_tokens", "completion_tokens"; empty if the provider did not say
+    said: Mapping[str, Any]  # the answer itself
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Deltas:
     usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
     pieces: int = 0  # that carried text or part of a tool call
     tells_usage: bool = True  # whether the event that brings nothing else is passed on
+    said: Mapping[str, Any] = field(default_factory=dict[str, Any])  # the chunk that ended it; of several, as one
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,14 @@ class OpenAIProvider:
         body, said = await self._fetch("POST", "/chat/completions", asked, self.whole_s)
         if not isinstance(said.get("choices"), list) or not said["choices"]:
             raise ProviderError("an answer without choices")
-        return Completion(body, said.get("usage") or {})
+        return Completion(body, said.get("usage") or {}, said)
 
     async def embed(self, asked: Mapping[str, Any]) -> Completion:
         """Turn texts into vectors."""
         body, said = await self._fetch("POST", "/embeddings", asked, self.whole_s)
         if not isinstance(said.get("data"), list):
             raise ProviderError("an answer without data")
-        return Completion(body, said.get("usage") or {})
+        return Completion(body, said.get("usage") or {}, said)
 
     async def models(self) -> list[str]:
         """Return the names of the models that it has, the newest first."""
@@ -96,7 +99,7 @@ class OpenAIProvider:
 
     async def _send(self, method: str, path: str, asked: Mapping[str, Any] | None, silence_s: float) -> Answer:
         body = None if asked is None else to_json(asked)
-        answer = await self.wire.send(method, self.url + path, self.headers, body, silence_s)
+        answer = await self.wire.send(method, self.url + path, tracing.passed_on(self.headers), body, silence_s)
         if answer.status == 200:
             return answer
         try:
@@ -132,5 +135,7 @@ async def frames(deltas: Deltas, chunks: AsyncIterator[bytes]) -> AsyncIterator[
         for choice in choices:
             delta = choice.get("delta") or {}
             deltas.pieces += bool(delta.get("content") or delta.get("tool_calls"))
+            if choice.get("finish_reason"):
+                deltas.said = {**chunk, "choices": [*deltas.said.get("choices", ()), choice]}
         yield b"data: " + data.encode() + b"\n\n"
     raise ProviderError("the stream ended without its end mark")
