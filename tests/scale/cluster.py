@@ -69,13 +69,13 @@ class Cluster:
         data.mkdir()
         return self._stack.enter_context(serve(data, *options, **self.env(**env)))
 
-    def worker(self, *options: str, **env: str) -> Process:
+    def worker(self, *options: str, **env: Any) -> Process:
         """Start a process that works on jobs; return it when it waits for them."""
         with self._one_at_a_time:
             data = self.folder / f"worker-{next(self._numbers)}"
         data.mkdir()
         words = ["python", "-m", "celery", "-A", "capstone.worker", "worker", "-l", "info", *options]
-        given = {**self.env(**env), "CAPSTONE_DATA": str(data)}
+        given = self.env(CAPSTONE_DATA=data, **env)
         process = self._stack.enter_context(running(*words, folder=data, cwd=ROOT, **given))
         until(lambda: " ready." in process.said or process.popen.poll() is not None, "the worker to be ready")
         assert process.popen.poll() is None, process.said
