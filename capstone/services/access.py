@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -38,7 +38,10 @@ class StoredKeys:
     keys: Keys
     fresh_s: float
     most: int = 10_000
+    patience_s: float = 1.0  # with the database, for a key that was good a moment ago
+    tell: Callable[[str], Awaitable[None]] | None = None  # that a key has ended, to all other instances
     _known: dict[str, tuple[float, Any]] = field(default_factory=dict[str, tuple[float, Any]])
+    _forgotten: int = 0  # how often we were to forget something
 
     async def add(self, record: Any) -> None:
         """Keep a record."""
@@ -56,7 +59,7 @@ class StoredKeys:
                 ends_at=None if record.ends_at == FOREVER else record.ends_at,
             )
         )
-        self._known.pop(record.id, None)  # somebody may have asked for it before it was there
+        self.forget(record.id)  # somebody may have asked for it before it was there
 
     async def find(self, key_id: str) -> Any:
         """Return the record of this id."""
@@ -64,8 +67,10 @@ class StoredKeys:
         until, record = self._known.get(key_id, (0.0, None))
         if now < until:
             return record
+        forgotten = self._forgotten
         try:
-            row = await self.keys.find(key_id)
+            async with asyncio.timeout(self.patience_s if record else None):
+                row = await self.keys.find(key_id)
         except Exception as error:
             if record is None:
                 raise ApiError(503, "Keys cannot be checked right now.", headers={"Retry-After": "1"}) from error
@@ -74,13 +79,26 @@ class StoredKeys:
             record = row and record_of(row)
         if len(self._known) >= self.most:
             self._known.clear()
-        self._known[key_id] = now + self.fresh_s, record
+        if forgotten == self._forgotten:  # else what we read may be what has just been changed
+            self._known[key_id] = now + self.fresh_s, record
         return record
 
     async def end(self, key_id: str, at: float) -> None:
         """Let a key end at `at`; a key that ends sooner keeps its end."""
         await self.keys.end(key_id, at)
+        self.forget(key_id)
+        if self.tell:
+            await self.tell(key_id)
+
+    def forget(self, key_id: str) -> None:
+        """Read this key anew when it is shown next."""
+        self._forgotten += 1
         self._known.pop(key_id, None)
+
+    def forget_all(self) -> None:
+        """Read every key anew when it is shown next; while the database is away those that we know are believed."""
+        self._forgotten += 1
+        self._known = {key_id: (0.0, record) for key_id, (_, record) in self._known.items()}
 
 
 def record_of(row: Key) -> Any:

@@ -18,6 +18,7 @@ from capstone.services import tracing
 from capstone.services.access import may_ask
 from capstone.services.metering import Meter, Used
 from capstone.services.providers import Completion, Deltas, Provider, Providers
+from capstone.services.quota import Quota
 from capstone.settings import Settings
 from capstone.store.usage import DAY_S
 
@@ -67,7 +68,7 @@ class ChatService:
 
     settings: Settings
     providers: Providers
-    quota: Any  # lesson 08's QuotaStore
+    quota: Quota
     meter: Meter
     cache: Any = None  # lesson 06's ResponseCache
     budget: RetryBudget = field(default_factory=RetryBudget)
@@ -121,7 +122,7 @@ class ChatService:
         return Answering(asked, used, deltas, stack)
 
     def _paying(self, principal: Any, used: Used, asked: Asked, estimate: int) -> "Paying":
-        return Paying(auth.spending(self.quota, principal, estimate), used, asked, self.meter)
+        return Paying(auth.spending(self.quota.for_call(), principal, estimate), used, asked, self.meter)
 
     async def _ask(self, principal: Any, asked: Asked, used: Used, call: Call[T]) -> T:
         """Ask the model, then those that stand in for it; and all of them again, while that may help."""

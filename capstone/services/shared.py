@@ -1,0 +1,125 @@
+"""The Redis that all instances share, asked briefly and left alone while it is away.
+
+A request waits for it once, for `patience_s`, at the moment of the outage; from then on nobody asks it but a task that
+looks whether it is back. What happens meanwhile is each user's own: `quota`, `cache` and `access` say it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import redis.asyncio as redis
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from capstone.startup import UnsafeSettings
+
+log = logging.getLogger("capstone.redis")
+T = TypeVar("T")
+FAILURES = (RedisError, OSError, TimeoutError)
+
+
+class RedisAway(Exception):
+    """Redis does not answer, or did not a moment ago."""
+
+
+@dataclass
+class Shared:
+    """One Redis. Every use goes through `ask`."""
+
+    client: Any  # redis.asyncio.Redis
+    registry: CollectorRegistry
+    patience_s: float = 1.0
+    pulse_s: float = 1.0  # between two looks whether it is back
+    back: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]])
+    """What is done once it is back."""
+    away_since: float = 0.0
+    _left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Say in the metrics how it is."""
+        gauge = Gauge("redis_away", "Whether Redis does not answer this process", registry=self.registry)
+        gauge.set_function(lambda: float(self.is_away))
+        self._missed = Counter("redis_missed_total", "Calls of Redis that were done without it", registry=self.registry)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether nobody asks it at the moment."""
+        return bool(self.away_since)
+
+    async def ask(self, work: Callable[[], Awaitable[T]], *, anyway: bool = False) -> T:
+        """Return what `work()` returns, which asks Redis. `anyway`: also while it is away, which `back` may.
+
+        Raises:
+            RedisAway: there is no answer, and `work` may have been done or not.
+        """
+        if anyway or not self.is_away:
+            try:
+                async with asyncio.timeout(self.patience_s):
+                    return await work()
+            except FAILURES as error:
+                self._missed.inc()
+                self.leave(error)
+                raise RedisAway from error
+        self._missed.inc()
+        raise RedisAway
+
+    def leave(self, error: BaseException) -> None:
+        """Ask it no more until it is back."""
+        if not self.is_away:
+            self.away_since = time.monotonic()
+            self._left.set()
+            log.warning("Redis is away (%s): this instance goes on by itself", type(error).__name__)
+
+    async def watch(self) -> None:
+        """Look whether it is back, whenever it is away, until cancelled."""
+        while True:
+            await self._left.wait()
+            await asyncio.sleep(self.pulse_s)
+            try:
+                async with asyncio.timeout(self.patience_s):
+                    await self.client.set("look", 1, px=1)  # a ping is answered also by one that takes nothing more
+            except FAILURES:
+                continue
+            try:
+                for work in self.back:
+                    await work()
+            except RedisAway:
+                continue
+            except Exception:
+                log.exception("not made up for after Redis was away")
+            seconds, self.away_since = time.monotonic() - self.away_since, 0.0
+            self._left.clear()
+            log.warning("Redis is back after %.1f s", seconds)
+
+
+@asynccontextmanager
+async def open_shared(url: str, registry: CollectorRegistry) -> AsyncIterator[Shared]:
+    """Hold the connections to Redis open. It need not be there yet."""
+    shared = Shared(client_of(url), registry)
+    watching = asyncio.create_task(shared.watch(), name="redis watch")
+    try:
+        yield shared
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await shared.client.aclose()
+
+
+def client_of(url: str) -> Any:
+    """Return a client of this Redis, which is asked for nothing yet."""
+    # One more try at once mends what a restart of Redis has cut. A burst waits for one of these connections; by default
+    # the one that is too many is an error.
+    options: Any = {"retry": Retry(NoBackoff(), 1), "max_connections": 50, "timeout": None}
+    try:
+        pool = redis.BlockingConnectionPool.from_url(url, decode_responses=True, **options)
+    except ValueError as error:
+        raise UnsafeSettings(f"CAPSTONE_REDIS_URL cannot be read: {error}") from error
+    return redis.Redis.from_pool(pool)
