@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: start test lint docs capstone notebooks lock help
+.PHONY: start test test-scale lint docs capstone notebooks lock help
 
 start: ## Set up, show the course, check the first unfinished lesson
 	@$(PYTHON) tools/setup_env.py
@@ -12,6 +12,10 @@ start: ## Set up, show the course, check the first unfinished lesson
 test: ## Set up, then prove the course: every solution, stub, wrong and right answer, the engine, the pages
 	@$(PYTHON) tools/setup_env.py --dev
 	$(BIN)/pytest -n auto --dist worksteal
+
+test-scale: ## Set up, then try the capstone on several instances, slow faults too, and write down what came of it
+	@$(PYTHON) tools/setup_env.py --dev
+	$(BIN)/python tools/test_scale.py
 
 lint: ## Set up, then ruff, pyright and the course's own check
 	@$(PYTHON) tools/setup_env.py --dev
@@ -38,4 +42,4 @@ lock: ## For maintainers: resolve pyproject.toml anew into the lock files
 		--group service -c requirements-dev.lock -o requirements-service.lock
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
