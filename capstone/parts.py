@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import cast
 
 from capstone import ports
-from capstone.settings import Settings
+from capstone.startup import BadSettings, read_settings
 from coach.lesson import CourseError
 from coach.parts import Part, pick
 
 ROOT = Path(__file__).resolve().parents[1]
 try:
-    mode = Settings().parts
+    mode = read_settings().parts
     PARTS = [pick(ROOT, lesson, mode) for lesson in ("01", "02", "03", "04", "05", "06", "07", "08")]
-except CourseError as error:
+except (CourseError, BadSettings) as error:
     sys.exit(f"capstone: {error}")
 
 basics = cast(ports.Basics, PARTS[0].module)

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     jobs_kept_days: float = Field(default=30, ge=0)
     """Days for which a job that is over is kept, with its prompts and answers; 0 keeps it for ever."""
     broker_url: SecretStr | None = None
-    """Where jobs wait for `celery -A capstone.worker worker`: redis:// or sqs://. Unset: the service does them itself."""
+    """Where jobs wait for `celery -A capstone.worker worker`: redis:// or sqs://. Unset: the service does them."""
 
     # Who may ask.
     secret: SecretStr | None = None
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines that are logged."""
     metrics_open: bool = False
-    """Whether `/metrics` needs no key from other addresses than loopback."""
+    """Whether `/metrics` needs no key where the key `demo` is off."""
 
     @field_validator("models", "anthropic_models", mode="before")
     @classmethod

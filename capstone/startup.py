@@ -1,10 +1,15 @@
-"""For the start, which lesson 09 writes: what is wrong with a secret, and what a newcomer sees in a terminal."""
+"""What is looked at before anything is opened: settings that cannot be read, settings that let strangers in."""
 
-import asyncio
-import sys
-from collections.abc import Sequence
+import difflib
+import os
+import re
 
-from coach.parts import Part
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from capstone.greeting import greet as greet  # lesson 09 looks for it here
+from capstone.settings import Settings
 
 MAKE_ONE = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 WELL_KNOWN = (
@@ -23,8 +28,68 @@ WELL_KNOWN = (
 )
 
 
+class BadSettings(Exception):
+    """A setting cannot be read. The text names it, and never shows its value: that may be a key."""
+
+
 class UnsafeSettings(Exception):
     """The service would let in whoever knows what everybody knows."""
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment and `.env`.
+
+    Raises:
+        BadSettings: it says which of them cannot be read.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{variable(str(one['loc'][0]))}: {one['msg']}" for one in error.errors(include_input=False)]
+    except SettingsError as error:
+        found = re.search(r'field "(\w+)"', str(error))
+        wrong = [f"{variable(found[1]) if found else 'a setting'}: it has to be JSON"]
+    where = "It comes from the environment or from .env; docs/capstone/settings.md has them all."
+    raise BadSettings(f"{'; '.join(wrong)}. {where}")
+
+
+def variable(field: str) -> str:
+    """Return the variable of a field."""
+    alias = Settings.model_fields[field].validation_alias if field in Settings.model_fields else field
+    return str(alias or f"CAPSTONE_{field.upper()}")
+
+
+def misspelled() -> list[str]:
+    """Return a sentence for each variable that looks like a setting and is none."""
+    known = [variable(name) for name in Settings.model_fields]
+    sentences: list[str] = []
+    for name in sorted({*os.environ, *dotenv_values(".env")}):
+        if name.startswith("CAPSTONE_") and name not in known and name != "CAPSTONE_TEST_APP":
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            sentences.append(f"{name} is no setting" + (f"; is it {near[0]}?" if near else ""))
+    return sentences
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that let strangers in, whatever a lesson 09 of somebody's thinks of them.
+
+    Raises:
+        UnsafeSettings: with the command that makes good ones.
+    """
+    secret = settings.secret.get_secret_value() if settings.secret else None
+    password = settings.admin_password.get_secret_value() if settings.admin_password else None
+    if settings.is_demo and not settings.on_loopback:
+        raise UnsafeSettings(
+            f"CAPSTONE_HOST is {settings.host} and the key `demo` is on: everybody knows it. Set CAPSTONE_DEMO=false."
+        )
+    if not settings.on_loopback and secret is None:
+        raise UnsafeSettings(
+            f"CAPSTONE_HOST is {settings.host}, so CAPSTONE_SECRET has to be set. Make one: {MAKE_ONE}"
+        )
+    if secret is not None and (weak := weakness(secret, 32)):
+        raise UnsafeSettings(f"CAPSTONE_SECRET {weak}. Make a better one: {MAKE_ONE}")
+    if password is not None and (weak := weakness(password, 12)):
+        raise UnsafeSettings(f"CAPSTONE_ADMIN_PASSWORD {weak}. Make a better one: {MAKE_ONE}")
 
 
 def weakness(secret: str, least: int) -> str:
@@ -36,27 +101,3 @@ def weakness(secret: str, least: int) -> str:
     known = next((word for word in WELL_KNOWN if word in secret.lower()), "")
     # In a long random text a short word may stand by chance, but not in one of letters and signs alone.
     return f"looks like an example: it says {known!r}" if known and not any(one.isdigit() for one in secret) else ""
-
-
-def greet(names: Sequence[str], parts: Sequence[Part]) -> None:
-    """Tell a newcomer in a terminal where to look, behind the server's own last line, which comes when we are done."""
-    if sys.stderr.isatty():
-        asyncio.get_running_loop().call_later(0.2, sys.stderr.write, banner(names, parts))
-
-
-def banner(names: Sequence[str], parts: Sequence[Part]) -> str:
-    """Return what a newcomer sees in a terminal, between lines that are meant for machines."""
-    yours = [part.lesson for part in parts if part.whose == "yours"]
-    here = f"http://127.0.0.1:{port()}"
-    return (
-        f"\n  Answers come from: {', '.join(names)}"
-        f"\n  Parts of yours:    {', '.join(yours) or 'none yet; the reference serves'}"
-        f"\n  Chat:              {here}/chat     API: {here}/docs"
-        f'\n  Key:               demo      curl -H "Authorization: Bearer demo" {here}/v1/models\n\n'
-    )
-
-
-def port() -> str:
-    """Return the port that the server was told on its command line; nobody else tells us."""
-    words = " ".join(sys.argv).replace("=", " ").split()
-    return words[words.index("--port") + 1] if "--port" in words[:-1] else "8000"

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from capstone import main, startup
 from capstone.parts import pick_composition
 from capstone.settings import Settings
 from capstone.startup import UnsafeSettings
@@ -26,11 +27,11 @@ from tests.capstone.inside import CHAT, PATIENCE_S, Running, capstone
 OPEN = {
     "/", "/health", "/health/live", "/health/ready", "/ready", "/parts", "/auth/token", "/openapi.json", "/docs",
     "/docs/oauth2-redirect", "/redoc", "/docs-assets", "/chat", "/chat/", "/chat/config", "/web/{name}",
-    "/metrics",  # to this machine; see below
+    "/metrics",  # while `demo` lets in; see below
 }  # fmt: skip
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nobody listens there
 GOOD = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG"
-check = pick_composition()[0].check
+CHECKS = [pick_composition()[0].check, startup.check]  # lesson 09's, and our own behind it
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -83,15 +84,16 @@ def test_row_16_without_a_key_every_route_is_401_but_those_that_are_meant_to_be_
                 assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_row_16_metrics_need_a_key_or_this_machine(public: Running) -> None:
-    assert public.client.get("/metrics").status_code == 200
-    elsewhere = {"Host": "service.example"}
-    assert public.client.get("/metrics", headers=elsewhere).status_code == 401
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "service.example"])
+def test_row_16_metrics_need_a_key_also_through_a_proxy_of_this_machine(public: Running, host: str) -> None:
+    """A proxy comes from 127.0.0.1, and many ask for localhost, whoever it is that asks them."""
+    asked = {"Host": host}
+    assert public.client.get("/metrics", headers=asked).status_code == 401
     token = log_in(public, "admin", "a long enough password 1").json()["access_token"]
-    allowed = {**elsewhere, "Authorization": f"Bearer {token}"}
+    allowed = {**asked, "Authorization": f"Bearer {token}"}
     assert public.client.get("/metrics", headers=allowed).status_code == 200
     key = public.client.post("/auth/keys", json={"scopes": ["chat"]}, headers=allowed).json()["key"]
-    assert public.client.get("/metrics", headers={**elsewhere, "Authorization": f"Bearer {key}"}).status_code == 403
+    assert public.client.get("/metrics", headers={**asked, "Authorization": f"Bearer {key}"}).status_code == 403
 
 
 def log_in(running: Running, name: str, password: str, **more: str) -> httpx.Response:
@@ -207,15 +209,65 @@ def test_where_the_service_is_deployed_the_demo_key_is_nobodys(public: Running) 
     ],
 )
 def test_row_18_the_start_refuses_what_everybody_knows(chosen: dict[str, Any], says: str) -> None:
-    with pytest.raises(UnsafeSettings) as refused:
-        check(Settings(_env_file=None, **chosen))  # type: ignore[call-arg]
-    assert says in str(refused.value)
-    assert chosen.get("secret", "no secret") not in str(refused.value)
-    assert "secrets.token_urlsafe" in str(refused.value) or "CAPSTONE_DEMO" in str(refused.value)
+    for check in CHECKS:
+        with pytest.raises(UnsafeSettings) as refused:
+            check(Settings(_env_file=None, **chosen))  # type: ignore[call-arg]
+        assert says in str(refused.value)
+        assert chosen.get("secret", "no secret") not in str(refused.value)
+        assert "secrets.token_urlsafe" in str(refused.value) or "CAPSTONE_DEMO" in str(refused.value)
 
 
 def test_row_18_a_good_secret_is_taken() -> None:
-    check(Settings(_env_file=None, host=EVERYWHERE, secret=GOOD))  # type: ignore[call-arg]
+    for check in CHECKS:
+        check(Settings(_env_file=None, host=EVERYWHERE, secret=GOOD))  # type: ignore[call-arg]
+
+
+def test_row_18_a_lesson_09_that_is_finished_and_wrong_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It checks nothing, and leaves out the door before the key `demo`."""
+    lesson: Any = main.composition
+    guards = lesson.add_guards
+    monkeypatch.setattr(lesson, "check", lambda _: None)
+    monkeypatch.setattr(
+        lesson, "add_guards", lambda app, service, known: guards(app, service, known.model_copy(update={"demo": False}))
+    )
+    with pytest.raises(UnsafeSettings, match="CAPSTONE_SECRET has to be set"):
+        main.create_app(Settings(_env_file=None, host=EVERYWHERE))  # type: ignore[call-arg]
+    with capstone(tmp_path) as running:
+        assert running.client.get("/usage").status_code == 200
+        answer = running.client.get("/usage", headers={"Host": "evil.example"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "demo_is_local")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        (
+            "CAPSTONE_REQUESTS_PER_MINUTE",
+            "many-secrets",
+            "CAPSTONE_REQUESTS_PER_MINUTE: Input should be a valid",
+        ),
+        ("CAPSTONE_FALLBACKS", "{many-secrets", "CAPSTONE_FALLBACKS: it has to be JSON"),
+        ("CAPSTONE_PARTS", "many-secrets", "CAPSTONE_PARTS: Input should be 'auto', 'yours' or 'reference'"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named_and_not_shown(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(startup.BadSettings) as bad:
+        startup.read_settings()
+    assert says in str(bad.value)
+    assert "many-secrets" not in str(bad.value)
+
+
+def test_a_setting_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPSTONE_REQUEST_PER_MINUTE", "5")
+    monkeypatch.setenv("CAPSTONE_COLOUR", "5")
+    said = startup.misspelled()
+    assert "CAPSTONE_REQUEST_PER_MINUTE is no setting; is it CAPSTONE_REQUESTS_PER_MINUTE?" in said
+    assert "CAPSTONE_COLOUR is no setting" in said
 
 
 def test_row_18_the_refusal_is_one_line_and_no_traceback(tmp_path: Path) -> None:
