@@ -15,7 +15,7 @@ test: ## Set up, then prove the course: every solution, stub, wrong and right an
 
 test-scale: ## Set up, then try the capstone on several instances, slow faults too, and write down what came of it
 	@$(PYTHON) tools/setup_env.py --dev
-	$(BIN)/python tools/test_scale.py
+	$(BIN)/python tools/try_scale.py
 
 lint: ## Set up, then ruff, pyright and the course's own check
 	@$(PYTHON) tools/setup_env.py --dev
