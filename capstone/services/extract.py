@@ -1,11 +1,11 @@
 """From what somebody uploaded to the text in it, away from the event loop."""
 
 import asyncio
-import os
 import sys
+import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+READER = Path(__file__).with_name("pdf.py")
 PATIENCE_S = 90.0  # for one PDF; its process has a minute of CPU time
 NEITHER = "it is neither a PDF nor UTF-8 text"
 
@@ -52,12 +52,16 @@ async def text_of(content: bytes, media_type: str) -> str:
 
 
 async def _text_of_pdf(content: bytes) -> str:
-    command = (sys.executable, "-m", "capstone.services.pdf")
     pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    # Without our environment: the keys of the providers stand in it.
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=pipe, stdout=pipe, stderr=nowhere, cwd=ROOT, env={"PATH": os.environ.get("PATH", "")}
-    )
+    with tempfile.TemporaryDirectory(prefix="pdf-") as empty:
+        # Without our environment and our folder: the keys of the providers stand in the one, `.env` in the other.
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", str(READER), stdin=pipe, stdout=pipe, stderr=nowhere, cwd=empty, env={}
+        )
+        return await _said_by(process, content)
+
+
+async def _said_by(process: asyncio.subprocess.Process, content: bytes) -> str:
     try:
         async with asyncio.timeout(PATIENCE_S):
             said, _ = await process.communicate(content)

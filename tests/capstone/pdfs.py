@@ -16,12 +16,12 @@ def bomb(megabytes: int) -> bytes:
     return _pdf([(b"/Filter [/FlateDecode /FlateDecode] ", zlib.compress(packed, 9))])
 
 
-def locked(pdf: bytes) -> bytes:
-    """Return the PDF behind a password."""
+def locked(pdf: bytes, password: str = "open sesame") -> bytes:  # noqa: S107 - nobody is let in by it
+    """Return the PDF behind a password; without one it is encrypted all the same."""
     from pypdf import PdfReader, PdfWriter
 
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
-    writer.encrypt("open sesame", algorithm="RC4-128")
+    writer.encrypt(password, owner_password="owner", algorithm="AES-256")
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()

@@ -149,7 +149,7 @@ def readers() -> set[str]:
         try:
             if one.read_text().rsplit(")", 1)[1].split()[1] == str(os.getpid()):
                 found |= (
-                    {one.parent.name} if b"capstone.services.pdf" in (one.parent / "cmdline").read_bytes() else set()
+                    {one.parent.name} if b"capstone/services/pdf.py" in (one.parent / "cmdline").read_bytes() else set()
                 )
         except OSError:
             continue  # it has just ended
