@@ -1,27 +1,30 @@
 """The way to the database: short sessions, one writer."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as SQLTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
 
+from capstone.store.outage import (
+    DatabaseAway,
+    Outage,
+    Unstorable,
+    UnusableDatabase,
+    is_away,
+    is_gone,
+    state_of,
+    words_of,
+)
 
-class DatabaseAway(Exception):
-    """The database did not do what was asked within our patience: it is down, locked, or every connection is lent."""
-
-
-@contextmanager
-def _away() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError, SQLTimeout, OSError) as error:
-        raise DatabaseAway(f"{type(error).__name__}: {getattr(error, 'orig', None) or error}") from error
+__all__ = ["Database", "DatabaseAway"]
 
 
 class Database:
@@ -36,33 +39,58 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool: int = 5, patience_s: float = 10.0) -> None:
-        self.url = make_url(url)
+        self.url = address_of(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
+        self.patience_s = patience_s
         options: dict[str, Any] = {"max_overflow": 0, "pool_timeout": patience_s}
         if not self.embedded:
-            self._reading = self._writing = create_async_engine(self.url, pool_size=pool, pool_pre_ping=True, **options)
+            self.connect = prepare_server(patience_s)
+            self._reading = self._writing = create_async_engine(
+                self.url, pool_size=pool, pool_pre_ping=True, connect_args=self.connect, **options
+            )
+            event.listen(self._reading.sync_engine, "before_cursor_execute", without_nul, retval=True)
         else:
-            connect: dict[str, Any] = {"timeout": patience_s}
-            self._reading = create_async_engine(self.url, pool_size=pool, connect_args=connect, **options)
-            self._writing = create_async_engine(self.url, pool_size=1, connect_args=connect, **options)
+            self.connect = {"timeout": patience_s}
+            self._reading = create_async_engine(self.url, pool_size=pool, connect_args=self.connect, **options)
+            self._writing = create_async_engine(self.url, pool_size=1, connect_args=self.connect, **options)
             for engine, begin in ((self._reading, "BEGIN"), (self._writing, "BEGIN IMMEDIATE")):
                 prepare_sqlite(engine, begin)
         self._read = async_sessionmaker(self._reading, expire_on_commit=False, autoflush=False)
         self._write = async_sessionmaker(self._writing, expire_on_commit=False)
+        self.outage = Outage(self._ask_anew)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Lend a session that only reads."""
-        with _away():
-            async with self._read() as session:
-                yield session
+        async with self._bounded(self.patience_s), self._read() as session:
+            yield session
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
-        """Lend a session whose changes are all there afterwards, on disk, or none."""
-        with _away():
-            async with self._write() as session, session.begin():
-                yield session
+    async def writing(self, *, long: bool = False) -> AsyncIterator[AsyncSession]:
+        """Lend a session whose changes are all there afterwards, on disk, or none.
+
+        Args:
+            long: it may take more than our patience in all; each of its statements may not.
+        """
+        async with self._bounded(None if long else self.patience_s), self._write() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def _bounded(self, patience_s: float | None) -> AsyncIterator[None]:
+        """Say in one way that the database is away. A server has so many seconds; a file's own timeout is enough."""
+        if self.outage.since:
+            raise DatabaseAway(self.outage.since)
+        try:
+            async with asyncio.timeout(None if self.embedded else patience_s):
+                yield
+        except Exception as error:
+            if state_of(error).startswith("22") or type(getattr(error, "orig", None)).__name__ == "DataError":
+                raise Unstorable(str(getattr(error, "orig", error))) from error
+            if not is_away(error):
+                raise
+            if not self.embedded and is_gone(error):
+                self.outage.begin(error)
+            raise DatabaseAway(words_of(error)) from error
 
     def insert_unless_there(self, table: type[Any]) -> Any:
         """Return a statement that inserts rows and passes over those whose key is taken, whoever else writes."""
@@ -74,11 +102,77 @@ class Database:
         async with self.reading() as session:
             await session.execute(text("SELECT 1"))
 
+    async def _ask_anew(self) -> None:
+        """Ask on a connection of its own: those in the pool may wait for a server that is no more."""
+        engine = create_async_engine(self.url, poolclass=NullPool, connect_args=self.connect)
+        try:
+            async with asyncio.timeout(self.patience_s), engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def at_leisure(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection without a transaction, for what may take minutes. Only on a server."""
+        engine = create_async_engine(
+            self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": self.patience_s}
+        )
+        try:
+            async with engine.connect() as connection:
+                yield connection
+        finally:
+            await engine.dispose()
+
     async def close(self) -> None:
         """Close every connection."""
+        await self.outage.close()
         await self._reading.dispose()
         if self._writing is not self._reading:
             await self._writing.dispose()
+
+
+def address_of(url: str) -> URL:
+    """Return the address of a database. What a provider hands out names no driver: asyncpg is meant.
+
+    Raises:
+        UnusableDatabase: no database of ours lives there.
+    """
+    try:
+        known = make_url(url)
+    except ArgumentError:
+        raise UnusableDatabase(
+            "CAPSTONE_DATABASE_URL is no address. Write postgresql://user:password@host/name"
+        ) from None
+    if known.drivername in ("postgresql", "postgres"):
+        known = known.set(drivername="postgresql+asyncpg")
+    if known.drivername not in ("postgresql+asyncpg", "sqlite+aiosqlite"):
+        raise UnusableDatabase(
+            f"CAPSTONE_DATABASE_URL begins with {known.drivername}://, which is not served. "
+            "Write postgresql://user:password@host/name, or unset it for a file in the data folder."
+        )
+    return known
+
+
+def prepare_server(patience_s: float) -> dict[str, Any]:
+    """Return what a connection to a server is opened with: no step of it waits for ever.
+
+    Raises:
+        UnusableDatabase: a package is not installed.
+    """
+    if missing := [name for name in ("asyncpg", "pgvector") if find_spec(name) is None]:
+        raise UnusableDatabase(f"CAPSTONE_DATABASE_URL names a PostgreSQL. Run: pip install {' '.join(missing)}")
+    return {"timeout": patience_s, "command_timeout": patience_s, "server_settings": {"application_name": "capstone"}}
+
+
+def without_nul(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> tuple[str, Any]:
+    """Leave out the one character that PostgreSQL keeps in no text, in what is written and in what is looked for."""
+
+    def clean(row: Any) -> Any:
+        if not any(isinstance(one, str) and "\0" in one for one in row):
+            return row
+        return tuple(one.replace("\0", "") if isinstance(one, str) else one for one in row)
+
+    return statement, [clean(row) for row in parameters] if many else clean(parameters)
 
 
 def prepare_sqlite(engine: AsyncEngine, begin: str, *, foreign_keys: bool = True) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, extract, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from capstone.store.database import Database
 from capstone.store.tables import Document, DocumentContent
@@ -39,12 +40,15 @@ class Documents:
             TooManyDocuments: it would be more than `most` of this tenant.
         """
         row: dict[str, Any] = {"media_type": media_type, "size": len(content), "digest": digest, "meta": dict(meta)}
-        row |= {"state": "queued", "error": "", "changed_at": time.time()}
+        row |= {"state": "queued", "error": "", "changed_at": time.time(), "claimed_until": 0.0}
         named = (Document.tenant == tenant, Document.name == name)
         async with self.database.writing() as session:
-            # Locked, where others write at the same time; SQLite has one writer, who is us.
-            found = await session.scalar(select(Document).where(*named).with_for_update())
+            # Locked, where others write at the same time, but not against new chunks of it, which may take a while.
+            # SQLite has one writer, who is us.
+            mine = select(Document).where(*named).with_for_update(key_share=True)
+            found = await session.scalar(mine)
             if found is None:
+                await self._alone(session, tenant)  # or two at once would each find room for the last one
                 held = await session.scalar(select(func.count()).where(Document.tenant == tenant))
                 if (held or 0) >= most:
                     raise TooManyDocuments(tenant)
@@ -52,13 +56,18 @@ class Documents:
                 new |= {"created_at": row["changed_at"], "chunks": 0}
                 await session.execute(self.database.insert_unless_there(Document), new)
                 # Ours, or that of whoever was faster.
-                found = (await session.scalars(select(Document).where(*named).with_for_update())).one()
+                found = (await session.scalars(mine)).one()
             elif found.digest == digest and found.state in ("queued", "ready"):
                 return found, False
             for field, value in row.items():
                 setattr(found, field, value)
             await session.merge(DocumentContent(document_id=found.id, content=content))
             return found, True
+
+    async def _alone(self, session: AsyncSession, tenant: str) -> None:
+        """Wait until nobody else adds a document of this tenant, until the end of the transaction."""
+        if not self.database.embedded:
+            await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(tenant, 0))))
 
     async def find(self, tenant: str, document_id: str) -> Document | None:
         """Return a document of a tenant; None if there is none, or it is somebody else's, or it is being deleted."""
@@ -121,6 +130,32 @@ class Documents:
         async with self.database.reading() as session:
             return list(await session.scalars(asked))
 
+    async def claim(self, *, for_s: float, limit: int = 20, passing_over: Sequence[str] = ()) -> list[Document]:
+        """Return what `to_do` returns, but nothing that another instance works on; for so long it is ours.
+
+        Whoever dies gives its claims back by dying, when their time is over. By the clock of the database, since those
+        of machines differ.
+        """
+        now = extract("epoch", func.clock_timestamp())
+        free = (
+            select(Document.id)
+            .where(Document.state.in_(("queued", "deleting")), Document.claimed_until < now)
+            .where(Document.id.not_in(passing_over))
+            .order_by(Document.changed_at, Document.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True, key_share=True)
+        )
+        async with self.database.writing() as session:
+            mine = update(Document).where(Document.id.in_(free.scalar_subquery())).values(claimed_until=now + for_s)
+            return list(await session.scalars(mine.returning(Document)))
+
+    async def hold(self, document_ids: Sequence[str], *, for_s: float) -> None:
+        """Claim for longer what is claimed and still to be done; for 0 seconds: give it back."""
+        now = extract("epoch", func.clock_timestamp())
+        ours = (Document.id.in_(document_ids), Document.state.in_(("queued", "deleting")))
+        async with self.database.writing() as session:
+            await session.execute(update(Document).where(*ours).values(claimed_until=now + for_s))
+
     async def every(self) -> list[Document]:
         """Return all documents there are."""
         async with self.database.reading() as session:
@@ -135,14 +170,8 @@ class Documents:
 
     async def settle(self, document: Document, *, text: str | None = None, chunks: int = 0, error: str = "") -> bool:
         """Note that a document is in the index, or why it is not; False if it has changed meanwhile."""
-        same = (Document.id == document.id, Document.digest == document.digest, Document.state == "queued")
-        new = {"state": "failed" if error else "ready", "error": error, "chunks": chunks}
         async with self.database.writing() as session:
-            if await session.scalar(update(Document).where(*same).values(**new).returning(Document.id)) is None:
-                return False
-            content = DocumentContent.document_id == document.id
-            await session.execute(update(DocumentContent).where(content).values(text=text))
-            return True
+            return await settle(session, document, text=text, chunks=chunks, error=error)
 
     async def forget(self, document_id: str) -> None:
         """Take a doomed document off: bytes, text and all."""
@@ -154,3 +183,16 @@ class Documents:
         async with self.database.writing() as session:
             lost = (Document.id.in_(document_ids), Document.state == "ready")
             await session.execute(update(Document).where(*lost).values(state="queued"))
+
+
+async def settle(
+    session: AsyncSession, document: Document, *, text: str | None = None, chunks: int = 0, error: str = ""
+) -> bool:
+    """Note the same in somebody's transaction."""
+    same = (Document.id == document.id, Document.digest == document.digest, Document.state == "queued")
+    new = {"state": "failed" if error else "ready", "error": error, "chunks": chunks}
+    if await session.scalar(update(Document).where(*same).values(**new).returning(Document.id)) is None:
+        return False
+    content = DocumentContent.document_id == document.id
+    await session.execute(update(DocumentContent).where(content).values(text=text))
+    return True

@@ -2,11 +2,27 @@
 
 Times are seconds since 1970, texts of any length are `Text`, lists and mappings are JSON: each works on SQLite and on
 PostgreSQL. After a change here: `alembic -c capstone/store/alembic.ini revision --autogenerate -m "what changed"`.
+
+Migrations only add. The version before serves on while one runs and after it, so a new column has a `server_default`,
+and what is not used any more goes a release later, when nobody is left who reads it.
 """
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 NAMES = {
@@ -22,6 +38,20 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {str: String(200), float: Float(53), dict[str, Any]: JSON(), list[str]: JSON()}  # noqa: RUF012
+
+
+class Vector(TypeDecorator[Any]):
+    """Numbers of any count. pgvector's type, which is imported where there is a PostgreSQL; bytes elsewhere."""
+
+    impl, cache_ok = LargeBinary, True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return the type of this database."""
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(LargeBinary())
+        from pgvector.sqlalchemy import VECTOR
+
+        return dialect.type_descriptor(VECTOR())
 
 
 class Key(Base):
@@ -93,6 +123,8 @@ class Document(Base):
     changed_at: Mapped[float]
     error: Mapped[str] = mapped_column(Text, default="")
     chunks: Mapped[int] = mapped_column(default=0)
+    # Until when another instance leaves it alone: somebody works on it. By the clock of the database.
+    claimed_until: Mapped[float] = mapped_column(default=0.0, server_default="0")
 
 
 class DocumentContent(Base):
@@ -103,6 +135,23 @@ class DocumentContent(Base):
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
     content: Mapped[bytes] = mapped_column(LargeBinary, repr=False)
     text: Mapped[str | None] = mapped_column(Text, default=None, repr=False)
+
+
+class Chunk(Base):
+    """A part of a document that can be found, where instances share PostgreSQL; else lesson 05's file has them."""
+
+    __tablename__ = "chunks"
+    __table_args__ = (Index("ix_chunks_tenant_model", "tenant", "model"),)
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)  # in the document, from 0
+    tenant: Mapped[str]
+    model: Mapped[str]  # that made the vector; those of two models have nothing to say to each other
+    start_at: Mapped[int]  # the text of the document, from this character
+    end_at: Mapped[int]  # to before this one
+    text: Mapped[str] = mapped_column(Text, repr=False)
+    meta: Mapped[dict[str, Any]] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
+    embedding: Mapped[Any] = mapped_column(Vector, repr=False)
 
 
 class Job(Base):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from capstone.services.usage import UsageQueue, open_usage
 from capstone.store import Store, open_store
 from capstone.store.database import Database, DatabaseAway
 from capstone.store.documents import TooManyDocuments
-from capstone.store.migrate import OldDatabase, migrate
+from capstone.store.outage import UnusableDatabase
 from capstone.store.tables import Base, Key, UsageRecord, User
 
 
@@ -100,12 +99,31 @@ asyncio.run(main())
         assert one.returncode == 0, said.decode()
 
 
-async def test_a_database_on_a_server_is_left_to_its_owner(tmp_path: Path) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'server.db'}")
-    database.embedded = False  # as if it were one
-    with pytest.raises(OldDatabase, match=re.escape("alembic -c capstone/store/alembic.ini upgrade head")):
-        await migrate(database)
-    await database.close()
+async def test_a_database_that_a_newer_version_has_added_to_is_served_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An instance that starts anew while others are updated already: migrations only add."""
+    async with open_store(Wanted(tmp_path)) as store:
+        await put(store, "a", "x")
+        async with store.database.writing() as session:
+            await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    async with open_store(Wanted(tmp_path)) as store:
+        assert [one.name for one in await store.documents.of_tenant("a")] == ["x"]
+    assert "revision 9999" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql+aiomysql://u:secret@host/db", "postgresql+psycopg2://u:secret@host/db"]
+)
+def test_an_address_that_is_not_served_is_refused_in_words_and_without_its_password(url: str) -> None:
+    with pytest.raises(UnusableDatabase, match="CAPSTONE_DATABASE_URL") as refused:
+        Database(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_address_without_a_driver_is_one_of_asyncpg() -> None:
+    for known in ("postgresql", "postgres"):
+        assert Database(f"{known}://u:p@host/db").url.drivername == "postgresql+asyncpg"
 
 
 async def test_many_writers_of_two_processes_wait_for_each_other_and_none_fails(tmp_path: Path) -> None:
