@@ -4,20 +4,25 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import TextIO
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any, TextIO
 
 from capstone.logs import configure_logs
 from capstone.parts import PARTS, deployment, production
 from capstone.services import tracing
 from capstone.services.access import Access, secret_of
+from capstone.services.cache import SharedCache
 from capstone.services.chat import ChatService
 from capstone.services.metering import PRICES, Meter
+from capstone.services.news import KeyNews, open_news
 from capstone.services.providers import Providers, open_providers
-from capstone.services.quota import DailyQuota
+from capstone.services.quota import DailyQuota, Quota
+from capstone.services.quota_shared import open_quota
+from capstone.services.shared import Shared, open_shared
 from capstone.services.usage import UsageQueue, open_usage
 from capstone.services.work import Work, open_work
 from capstone.settings import Settings
+from capstone.startup import misspelled
 from capstone.store import Store, open_store
 from coach.parts import Part
 
@@ -36,9 +41,9 @@ class Service:
     def __init__(self, settings: Settings, log_to: TextIO, parts: Sequence[Part] = PARTS) -> None:
         self.settings, self.log_to, self.parts = settings, log_to, parts
         self.metrics = production.Metrics()
-        self.limiter = production.RateLimiter(
-            settings.redis_url.get_secret_value() if settings.redis_url else "", limit=settings.requests_per_minute
-        )
+        self.redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
+        self.shared: Shared | None = None  # where instances meet
+        self.limiter = production.RateLimiter(self.redis_url, limit=settings.requests_per_minute)
         self.drain = deployment.Drain(notice_s=settings.drain_notice_s, deadline_s=settings.drain_deadline_s)
         needed = [deployment.Part("database", self._ask_database)]
         if settings.redis_url:
@@ -51,11 +56,14 @@ class Service:
         configure_logs(self.settings, self.log_to)
         if collector := tracing.where():
             log.info("traces go to %s", collector)
+        for sentence in misspelled():
+            log.warning("%s", sentence)
         PRICES.update(self.settings.prices)
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.limiter.close)
+            if self.redis_url:
+                self.shared = await stack.enter_async_context(open_shared(self.redis_url, self.metrics.registry))
             yield self
-        finally:
-            await self.limiter.close()
 
     @asynccontextmanager
     async def open_store(self) -> AsyncIterator[Store]:
@@ -74,7 +82,14 @@ class Service:
         """Make what checks keys and tokens; needs the store."""
         secret = await asyncio.to_thread(secret_of, self.settings)
         self.access = Access(self.settings, self.store.keys, self.store.users, secret)
-        yield self.access
+        if self.shared:
+            keys = self.access.store
+            news = KeyNews(self.shared, self.redis_url, keys.forget, keys.forget_all)
+            keys.tell = news.tell
+            async with open_news(news):
+                yield self.access
+        else:
+            yield self.access
 
     @asynccontextmanager
     async def open_providers(self) -> AsyncIterator[Providers]:
@@ -85,10 +100,14 @@ class Service:
     @asynccontextmanager
     async def open_chat(self) -> AsyncIterator[ChatService]:
         """Make what answers chats; needs the store, the usage queue and the providers."""
-        cache = production.ResponseCache(ttl_s=self.settings.cache_s) if self.settings.cache_s else None
-        quota, meter = DailyQuota(self.store.usage), Meter(self.metrics, self.usage)
-        self.chat = ChatService(self.settings, self.providers, quota, meter, cache)
-        yield self.chat
+        cache: Any = production.ResponseCache(ttl_s=self.settings.cache_s) if self.settings.cache_s else None
+        async with AsyncExitStack() as stack:
+            quota: Quota = DailyQuota(self.store.usage)
+            if self.shared:
+                quota = await stack.enter_async_context(open_quota(self.shared, quota))
+                cache = cache and SharedCache(self.shared, cache, self.settings.cache_s)
+            self.chat = ChatService(self.settings, self.providers, quota, Meter(self.metrics, self.usage), cache)
+            yield self.chat
 
     @asynccontextmanager
     async def open_work(self) -> AsyncIterator[Work]:
@@ -100,7 +119,8 @@ class Service:
         await self.store.usage.tokens_of("nobody")
 
     async def _ask_redis(self) -> None:
-        await self.limiter.redis.ping()
+        if self.shared:
+            await self.shared.client.ping()
 
 
 @contextmanager

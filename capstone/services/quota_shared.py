@@ -25,46 +25,43 @@ SPEND = f"""
 local tokens, limit, lease, seconds, recorded = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local known = redis.call('HMGET', KEYS[1], 'spent', 'held', 'born')
-if not known[1] then
+local spent, held, born, paid = unpack(redis.call('HMGET', KEYS[1], 'spent', 'held', 'born', lease))
+if not spent then
     if recorded == '' then return {{-1, 0, ''}} end
-    known = {{recorded, 0, lease}}
+    spent, held, born = recorded, 0, lease
     redis.call('DEL', KEYS[1], KEYS[2])
-    redis.call('HSET', KEYS[1], 'spent', recorded, 'held', 0, 'born', lease)
+    redis.call('HSET', KEYS[1], 'spent', spent, 'held', held, 'born', born)
     redis.call('EXPIRE', KEYS[1], {KEPT_S})
 end
-local held = tonumber(known[2])
 for _, over in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE')) do
     held = redis.call('HINCRBY', KEYS[1], 'held', '-' .. string.match(over, '^%d+'))
     redis.call('ZADD', KEYS[2], '+inf', over)
 end
-local sum = known[1] + held
-if redis.call('ZSCORE', KEYS[2], lease) then return {{1, sum, known[3]}} end
-if sum + tokens > limit then return {{0, sum, known[3]}} end
+local sum = spent + held
+if paid or redis.call('ZSCORE', KEYS[2], lease) then return {{1, sum, born}} end
+if sum + tokens > limit then return {{0, sum, born}} end
 redis.call('HINCRBY', KEYS[1], 'held', tokens)
 redis.call('ZADD', KEYS[2], now + seconds, lease)
 redis.call('EXPIRE', KEYS[2], {KEPT_S})
-return {{1, sum + tokens, known[3]}}
+return {{1, sum + tokens, born}}
 """
-SETTLE = """
-local lease, charge = ARGV[1], ARGV[2]
-local ends = redis.call('ZSCORE', KEYS[2], lease)
+# What was spent alone may be no lease here: Redis was away, or its answer. It belongs to the count that is known and to
+# none that began anew, since that began with the usage records. It is noted as paid: a Redis that was frozen may set it
+# aside yet.
+PAY = """
+local lease, charge, alone, known = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4]
+local ends, born = redis.call('ZSCORE', KEYS[2], lease), redis.call('HGET', KEYS[1], 'born')
+if alone and born then
+    ends = ends or ((known == '' or known == born) and 'inf')
+    if ends and redis.call('HSETNX', KEYS[1], lease, 1) == 0 then ends = false end
+end
 if ends then
     redis.call('ZREM', KEYS[2], lease)
     redis.call('HINCRBY', KEYS[1], 'spent', charge)
     if ends ~= 'inf' then redis.call('HINCRBY', KEYS[1], 'held', '-' .. string.match(lease, '^%d+')) end
 end
-local known = redis.call('HMGET', KEYS[1], 'spent', 'held')
-return known[1] and known[1] + known[2] or -1
-"""
-# For what was spent without a lease. Of a count that began anew it is no part: it began with the usage records.
-CHARGE = """
-local name, charge, born = ARGV[1], ARGV[2], ARGV[3]
-local here = redis.call('HGET', KEYS[1], 'born')
-if here and (born == '' or born == here) and redis.call('HSETNX', KEYS[1], name, charge) == 1 then
-    redis.call('HINCRBY', KEYS[1], 'spent', charge)
-end
-return 0
+local spent, held = unpack(redis.call('HMGET', KEYS[1], 'spent', 'held'))
+return spent and spent + held or -1
 """
 RENEW = """
 local time = redis.call('TIME')
@@ -112,8 +109,7 @@ class SharedQuota:
 
     def __post_init__(self) -> None:
         """Prepare the scripts; the first call of each sends it."""
-        scripts = (SPEND, SETTLE, CHARGE, RENEW)
-        self._spend, self._settle, self._charge, self._renew = map(self.shared.client.register_script, scripts)
+        self._spend, self._paying, self._renew = map(self.shared.client.register_script, (SPEND, PAY, RENEW))
         self.shared.back.append(self.make_up)
 
     def for_call(self) -> "Purse":
@@ -138,9 +134,13 @@ class SharedQuota:
             if allowed < 0:  # nobody has asked today, or Redis has lost it
                 recorded = await self.alone.recorded(principal_id)
                 allowed, total, born = await self._run(self._spend, lease, *wanted, recorded)
-        except (RedisAway, DatabaseAway):
-            allowed = await self.alone.spend(principal_id, tokens, limit)
-            return replace(lease, alone=True) if allowed else None
+        except (RedisAway, DatabaseAway) as error:
+            lease = replace(lease, alone=True)
+            if await self.alone.spend(principal_id, tokens, limit):
+                return lease
+            if isinstance(error, RedisAway) and error.asked:  # a Redis that was frozen does it when it wakes up
+                self._unpaid[lease.name] = Bill(lease, 0, self._born.get(principal_id, ""))
+            return None
         self._note(lease, total)
         if lease.day != self._born_on:
             self._born_on, self._born = lease.day, {}
@@ -166,11 +166,8 @@ class SharedQuota:
 
     async def _pay(self, bill: Bill, *, anyway: bool = False) -> None:
         lease = bill.lease
-        if lease.alone:
-            await self._run(self._charge, lease, lease.name, bill.tokens, bill.born, anyway=anyway)
-        else:
-            total = await self._run(self._settle, lease, lease.name, bill.tokens, anyway=anyway)
-            self._note(lease, total)
+        paid = lease.name, bill.tokens, int(lease.alone), bill.born
+        self._note(lease, await self._run(self._paying, lease, *paid, anyway=anyway))
         self._unpaid.pop(lease.name, None)
 
     def _note(self, lease: Lease, total: int) -> None:

@@ -26,7 +26,11 @@ FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class RedisAway(Exception):
-    """Redis does not answer, or did not a moment ago."""
+    """Redis does not answer. If it was `asked`, it may have done it or be about to; else it did not a moment ago."""
+
+    def __init__(self, *, asked: bool) -> None:
+        super().__init__()
+        self.asked = asked
 
 
 @dataclass
@@ -66,9 +70,9 @@ class Shared:
             except FAILURES as error:
                 self._missed.inc()
                 self.leave(error)
-                raise RedisAway from error
+                raise RedisAway(asked=True) from error
         self._missed.inc()
-        raise RedisAway
+        raise RedisAway(asked=False)
 
     def leave(self, error: BaseException) -> None:
         """Ask it no more until it is back."""
