@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +28,7 @@ from pydantic import SecretStr
 _asked_for = os.environ.get("CAPSTONE_PARTS")
 os.environ["CAPSTONE_PARTS"] = "reference"
 from capstone.lifespan import Service  # noqa: E402
-from capstone.parts import PARTS  # noqa: E402
+from capstone.parts import PARTS, deployment  # noqa: E402
 from capstone.settings import Settings  # noqa: E402
 from capstone.startup import UnsafeSettings  # noqa: E402
 from mockllm import MockLLM  # noqa: E402
@@ -44,6 +44,7 @@ else:
 PATIENCE_S = 5.0  # real seconds that a wrong answer is given; a right one never waits for them
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nobody listens there
 GOOD = "k3Vb9qLw_zR7tYx2NcM5pHs8JdG4fAe6uQ1oIW0vTB"
+STREAMS = 40  # at the same moment
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = {"model": "mock-large", "messages": HELLO}
 DEMO = {"Authorization": "Bearer demo"}
@@ -130,7 +131,7 @@ class Running:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn that says when it is ready, or has given up."""
+    """A uvicorn that says when it is ready, or has given up, and does not let a test wait for its end."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -140,6 +141,11 @@ class Server(uvicorn.Server):
         """Start, and say so."""
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Look whether this is the end, more often than ten times a second."""
+        while not await self.on_tick(0):  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.005)
 
 
 @contextmanager
@@ -172,10 +178,16 @@ def serve(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def started(provider: MockLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all services here, as workers of one service have it: its tables are made once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def started(provider: MockLLM, data: Path) -> Iterator[Running]:
     """The service, as `uvicorn` runs it."""
     log = io.StringIO()
-    app = lesson.create_app(real(provider, tmp_path_factory.mktemp("data")), log, parts=NINE, more=[careless])
+    app = lesson.create_app(real(provider, data), log, parts=NINE, more=[careless])
     begun(app, 2)
     with serve(app) as url, httpx.Client(base_url=url, headers=DEMO, timeout=PATIENCE_S * 2) as client:
         yield Running(app, url, client, provider, log)
@@ -272,8 +284,10 @@ NEEDS = {
     "access": {"store"},
     "chat": {"store", "usage", "providers"},
     "work": {"store", "chat"},
+    "ending": {"store", "usage", "access", "providers", "chat", "work"},
 }
 NAMES = ("logs", "store", "usage", "access", "providers", "chat", "work")
+ALL = (*NAMES, "ending")
 
 
 def recorded(name: str) -> Any:
@@ -306,6 +320,7 @@ class Watched(Service):
 
     for _name in NAMES:
         vars()[f"open_{_name}"] = recorded(_name)
+    ending = recorded("ending")  # stands for what is given: the last to be opened
 
     @property
     def opened(self) -> list[str]:
@@ -320,13 +335,12 @@ class Watched(Service):
 
 async def life(tmp_path: Path, breaks: str = "", sticks: str = "") -> tuple[Any, dict[str, Any], Exception | None]:
     """Start a watched service, and end it: the service, its state, and what went wrong."""
-    app = lesson.create_app(settings(data=tmp_path), io.StringIO(), make=Watched)
-    begun(app, 2)
-    service = app.state.service
+    service = Watched(settings(data=tmp_path), io.StringIO())
     service.breaks, service.sticks = breaks, sticks
+    lifespan: Any = lesson.lifespan_of(service, service.ending)
     state: dict[str, Any] = {}
     try:
-        async with app.router.lifespan_context(app) as found:
+        async with lifespan(FastAPI()) as found:
             state.update(found or {})
     except Exception as error:
         return service, state, error
@@ -340,7 +354,7 @@ async def test_each_part_is_opened_after_what_it_needs(tmp_path: Path) -> None:
     opened = service.opened
 
     assert problem is None, f"the service did not start and end: {problem!r}"
-    assert sorted(opened) == sorted(NAMES), f"of {', '.join(NAMES)}, these were opened: {', '.join(opened) or 'none'}"
+    assert sorted(opened) == sorted(ALL), f"of {', '.join(ALL)}, these were opened: {', '.join(opened) or 'none'}"
     assert opened[0] == "logs", f"{opened[0]} was opened before the logs: what it says when it fails is lost"
     for name, needed in NEEDS.items():
         late = sorted(one for one in needed if opened.index(one) > opened.index(name))
@@ -362,14 +376,14 @@ async def test_what_was_opened_last_is_closed_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.task(2)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 async def test_half_a_start_is_closed_as_well(name: str, tmp_path: Path) -> None:
     """The database is away for a minute: you are started ten times, and each time leaves connections open."""
     service, _, problem = await life(tmp_path, breaks=name)
     open_still = [one for one in service.opened if one not in service.closed]
 
-    assert problem is not None, f"`open_{name}` failed, and the service started all the same"
-    assert f"{name} does not open" in str(problem), f"`open_{name}` failed, and what was raised is {problem!r}"
+    assert problem is not None, f"{name} did not open, and the service started all the same"
+    assert f"{name} does not open" in str(problem), f"{name} did not open, and what was raised is {problem!r}"
     assert not open_still, f"{name} did not open, and {', '.join(open_still)} stayed open: who closes them now?"
     assert service.closed == service.opened[::-1], (
         f"half a start opened {' -> '.join(service.opened)}, and closed {' -> '.join(service.closed)}"
@@ -577,6 +591,79 @@ def test_the_official_client_streams_and_the_first_words_come_first(running: Run
     )
 
 
+@dataclass
+class Reader:
+    """Reads one of many streams; who is impatient leaves after the first word."""
+
+    number: int
+    impatient: bool
+    words: list[str] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)  # of the answer, as its pieces name it
+    request_id: str = ""
+    problem: str = ""
+
+    async def read(self, client: httpx.AsyncClient, prompt: str) -> None:
+        """Ask with a prompt of one's own, and read until the end mark."""
+        body = {**CHAT, "stream": True, "messages": [{"role": "user", "content": prompt}]}
+        try:
+            async with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+                self.request_id = answer.headers.get("x-request-id", "")
+                async for line in answer.aiter_lines():
+                    if not line.startswith("data: {"):
+                        self.words += ["[DONE]"] if line == "data: [DONE]" else []
+                        continue
+                    piece = json.loads(line[6:])
+                    self.ids.add(piece.get("id", ""))
+                    choices = piece.get("choices") or [{}]
+                    if text := choices[0].get("delta", {}).get("content"):
+                        self.words.append(text)
+                        if self.impatient:
+                            return
+        except (httpx.HTTPError, ValueError) as error:
+            self.problem = f"reader {self.number}: {error!r}"
+
+
+@pytest.mark.task(4)
+async def test_many_streams_at_once_stay_apart(running: Running) -> None:
+    """A layer that keeps something in itself serves one reader well. The second gets the words of the first."""
+    readers = [Reader(number, impatient=number % 4 == 3) for number in range(STREAMS)]
+    prompts = [" ".join(f"{word}-for-{one.number}" for word in ("one", "two", "three")) for one in readers]
+    gate = running.fake.default.step()  # every stream waits before each of its words
+    limits = httpx.Limits(max_connections=STREAMS)
+    async with httpx.AsyncClient(
+        base_url=running.url, headers=DEMO, timeout=PATIENCE_S, limits=limits, trust_env=False
+    ) as client:
+        reading = [asyncio.create_task(one.read(client, prompt)) for one, prompt in zip(readers, prompts, strict=True)]
+        try:
+            together = await until(lambda: gate.came >= STREAMS)
+            gate.release(STREAMS)  # a word for each
+            impatient = sum(one.impatient for one in readers)
+            gone = await until(lambda: len(running.fake.closed_early) >= impatient)
+        finally:
+            gate.open()  # and the rest for those who stayed
+            await asyncio.gather(*reading)
+
+    problems = [one.problem for one in readers if one.problem]
+    assert not problems, f"of {STREAMS} streams at once, {len(problems)} were not read to their end: {problems[0]}"
+    assert together, f"{STREAMS} asked at once, and the provider was asked by {gate.came}: the others stood in line"
+    assert gone, f"{impatient} readers have left, and {len(running.fake.closed_early)} calls to the provider were ended"
+    for one, prompt in zip(readers, prompts, strict=True):
+        if one.impatient:
+            continue
+        said = "".join(one.words)
+        assert said == f"Mock answer to: {prompt}[DONE]", (
+            f"reader {one.number} asked with {prompt!r}, and got {said!r}. There were {STREAMS} at the same moment: "
+            "what belongs to one request must not be kept where the next one writes"
+        )
+    left = sorted(request.text for request in running.fake.closed_early)
+    wanted = sorted(prompt for one, prompt in zip(readers, prompts, strict=True) if one.impatient)
+    assert left == wanted, f"{wanted} were left, and the provider's calls for {left} were ended"
+    ids = {id for one in readers for id in one.ids}
+    assert len(ids) == STREAMS, f"the pieces of {STREAMS} streams name {len(ids)} different answers in their `id`"
+    request_ids = [one.request_id for one in readers if one.request_id]  # 09.5 gives them
+    assert len(set(request_ids)) == len(request_ids), f"{len(request_ids)} streams have {len(set(request_ids))} ids"
+
+
 @pytest.mark.task(4)
 @pytest.mark.parametrize("stream", [False, True], ids=["waiting", "in a stream"])
 def test_who_leaves_ends_the_work(running: Running, stream: bool) -> None:
@@ -613,6 +700,7 @@ def cases(running: Running) -> dict[str, httpx.Response]:
     client, nobody = running.client, {"Authorization": ""}
     said = {
         "200": running.chat(),
+        "200 of a stream": running.chat(stream=True),
         "401": client.get("/v1/models", headers=nobody),
         "401 of ours": client.get("/usage", headers=nobody),
         "404": client.get("/v1/nothing"),
@@ -756,11 +844,8 @@ def test_the_start_says_who_answers_and_no_secret(running: Running) -> None:
 @pytest.mark.task(6)
 async def test_a_fake_is_announced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever forgot a variable has to find out before their users do."""
-    app = lesson.create_app(settings(data=tmp_path), io.StringIO(), make=Watched)
-    begun(app, 2)
     with caplog.at_level("INFO", "capstone"):
-        async with app.router.lifespan_context(app):
-            begun(app, 6)
+        lesson.announce(Watched(settings(data=tmp_path), io.StringIO()))
     warned = [one.getMessage() for one in caplog.records if one.levelname == "WARNING" and one.name == "capstone"]
     assert any("offline" in line for line in warned), (
         f"only a fake answers, and the log warns of: {warned or 'nothing'}"
@@ -770,111 +855,170 @@ async def test_a_fake_is_announced(tmp_path: Path, caplog: pytest.LogCaptureFixt
 # 09.7
 
 
+Drain: Any = deployment.Drain
+
+
+class Held(Drain):
+    """Lesson 07's drain, which waits for the test where it would wait for seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(notice_s=0, deadline_s=0)
+        self.noticed = asyncio.Event()
+        self.begun = 0
+
+    async def stop(self, leave: Callable[[], None]) -> None:
+        """Be not ready until the test says that everybody has noticed, and then end."""
+        self.begun += 1
+        self.draining = True
+        await self.noticed.wait()
+        await super().stop(leave)
+
+
 @dataclass
-class Ending:
-    """A service in this thread, to which signals come."""
+class Ended:
+    """What was seen of a service, from SIGTERM to its end."""
 
-    app: FastAPI
-    client: httpx.AsyncClient
-    server: uvicorn.Server
-    task: asyncio.Task[None]
-    signals: list[int]  # that reached whoever stands behind the server
-
-    async def until(self, ready: Callable[[], Any]) -> Any:
-        """Wait for something of another task, and return what it was in the end."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not (found := ready()) and time.monotonic() < deadline:  # noqa: ASYNC110 - a server has no event for it
-            await asyncio.sleep(0.005)
-        return found
+    ready: tuple[int, int] = (0, 0)  # what /ready said before and after
+    chat: int = 0  # what a request was answered meanwhile
+    drains: int = 0
+    gone: bool = False  # whether the server began to leave at once
+    told: bytes = b""  # what the reader of an open stream got
+    over: bool = False
+    signals: list[int] = field(default_factory=list)  # that reached whoever stands behind the server
 
 
-@asynccontextmanager
-async def ending(provider: MockLLM, data: Path, **chosen: Any) -> AsyncIterator[Ending]:
-    """Serve in this loop, as `uvicorn` does; what the server does with a signal at its very end reaches only us."""
-    provider.reset()
-    app = lesson.create_app(real(provider, data, **chosen), io.StringIO())
-    begun(app, 2)
-    signals: list[int] = []
-    before = {one: signal.signal(one, lambda got, _: signals.append(got)) for one in (signal.SIGTERM, signal.SIGINT)}
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=3)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+async def until(ready: Callable[[], Any]) -> Any:
+    """Wait for something of another task, and return what it was in the end."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := ready()) and time.monotonic() < deadline:  # noqa: ASYNC110 - a server has no event for it
+        await asyncio.sleep(0.005)
+    return found
+
+
+@contextmanager
+def signals_to(seen: list[int]) -> Iterator[None]:
+    """Stand behind the server: what it does with a signal at its very end reaches us, and not pytest."""
+    before = {one: signal.signal(one, lambda got, _: seen.append(got)) for one in (signal.SIGTERM, signal.SIGINT)}
     try:
-        while not server.started and not task.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-        assert server.started, "the service does not start; look at 09.2"
-        begun(app, 7)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=url, headers=DEMO, timeout=PATIENCE_S) as client:
-            yield Ending(app, client, server, task, signals)
+        yield
     finally:
-        server.should_exit = server.force_exit = True
-        with suppress(Exception):
-            await asyncio.wait_for(task, PATIENCE_S)
         for one, handler in before.items():
             signal.signal(one, handler)
-        listener.close()
 
 
-@pytest.mark.task(7)
-async def test_at_sigterm_it_is_first_not_ready_and_serves_on(provider: MockLLM, tmp_path: Path) -> None:
-    """The load balancer needs a few seconds to notice. Until then it sends you requests."""
-    async with ending(provider, tmp_path, drain_notice_s=3_600, drain_deadline_s=3_601) as it:
-        before = (await it.client.get("/ready")).status_code
-        for _ in range(2):  # whoever is impatient signals twice
-            os.kill(os.getpid(), signal.SIGTERM)
-        draining = await it.until(lambda: it.app.state.service.drain.draining)
-        gone = it.server.should_exit
-        assert draining and not gone, (
-            "SIGTERM came, and the server began to leave at once: nobody had noticed yet."
-            if gone
-            else "SIGTERM came, and the drain was not told: /ready goes on saying that all is well."
-        )
-        after = await it.client.get("/ready")
-        chat = await it.client.post("/v1/chat/completions", json=CHAT)
-        assert (before, after.status_code) == (200, 503), (
-            f"/ready said {before} before SIGTERM, {after.status_code} after"
-        )
-        assert chat.status_code == 200, f"a request that came within the notice was answered {chat.status_code}"
-        it.server.should_exit = True
-        await it.until(it.task.done)
-        assert it.task.done(), "the server has ended, and something of the drain keeps the service alive"
-        assert signal.SIGTERM not in it.signals, "the drain had not called leave(), and SIGTERM was handed on"
+async def end(provider: MockLLM, data: Path) -> Ended:
+    """Serve in this thread, where signals come; open a stream, send SIGTERM, and look on until the server has ended."""
+    provider.reset()
+    seen, drain = Ended(), Held()
 
+    def make(*arguments: Any, **named: Any) -> Service:
+        service = Service(*arguments, **named)
+        service.drain = drain
+        return service
 
-@pytest.mark.task(7)
-async def test_streams_finish_or_are_told_and_then_the_server_ends(provider: MockLLM, tmp_path: Path) -> None:
-    """You deploy at noon. What happens to the answers that are streaming at 11:59:59?"""
-    async with ending(provider, tmp_path, drain_notice_s=0, drain_deadline_s=0.05) as it:
-        provider.tokens(["Good ", "morning"]).hang(after=1)
-        seen = b""
-        try:
-            async with it.client.stream("POST", "/v1/chat/completions", json={**CHAT, "stream": True}) as answer:
-                async for piece in answer.aiter_bytes():
-                    if not seen:
-                        os.kill(os.getpid(), signal.SIGTERM)
-                    seen += piece
-        except httpx.HTTPError as error:
-            seen += repr(error).encode()
-        await it.until(it.task.done)
-        assert b"shutting_down" in seen, (
-            f"a stream was open at the drain's deadline, and its reader got, at last, {seen[-120:]!r}. It is nobody's "
-            "fault, and it has to be told."
-        )
-        assert it.task.done() and it.server.should_exit, "the drain has called leave(), and the server was not ended"
-        assert len(it.signals) == 1, f"the server was told to end {len(it.signals)} times: {it.signals}"
-
-
-@pytest.mark.task(7)
-def test_without_signals_it_serves_all_the_same(provider: MockLLM, tmp_path: Path) -> None:
-    """Tests, notebooks and Lambda run a service outside of the main thread, where nobody may take a signal."""
-    app = lesson.create_app(settings(data=tmp_path), io.StringIO(), make=Watched)
+    app = lesson.create_app(real(provider, data), io.StringIO(), make=make)
     begun(app, 2)
+    with signals_to(seen.signals), socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=3))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await until(lambda: server.started or task.done())
+            assert server.started, "the service does not start; look at 09.2"
+            begun(app, 7)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            async with httpx.AsyncClient(base_url=url, headers=DEMO, timeout=PATIENCE_S) as client:
+                await watch(provider, client, server, drain, seen)
+                seen.over = await until(task.done)
+        finally:
+            server.should_exit = server.force_exit = True
+            with suppress(Exception):
+                await asyncio.wait_for(task, PATIENCE_S)
+    return seen
+
+
+async def watch(provider: MockLLM, client: httpx.AsyncClient, server: Server, drain: Held, seen: Ended) -> None:
+    """Write down what happens between SIGTERM and the end of a stream that was open."""
+
+    async def read() -> None:
+        try:
+            async with client.stream("POST", "/v1/chat/completions", json={**CHAT, "stream": True}) as answer:
+                async for piece in answer.aiter_bytes():
+                    seen.told += piece
+        except httpx.HTTPError as error:
+            seen.told += repr(error).encode()
+
+    provider.tokens(["Good ", "morning"]).hang(after=1)
+    reading = asyncio.create_task(read())
+    await until(lambda: b"Good" in seen.told or reading.done())
+    before = (await client.get("/ready")).status_code
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(lambda: drain.draining or server.should_exit)
+    seen.gone = server.should_exit
+    if drain.draining and not seen.gone:
+        os.kill(os.getpid(), signal.SIGTERM)  # whoever is impatient signals twice
+        seen.ready = before, (await client.get("/ready")).status_code
+        seen.chat = (await client.post("/v1/chat/completions", json=CHAT)).status_code
+    seen.drains = drain.begun
+    drain.noticed.set()
+    if not drain.begun:
+        server.should_exit = True
+    await reading
+
+
+@pytest.fixture(scope="module")
+def ended(provider: MockLLM, data: Path) -> Ended:
+    """A service that was told to end."""
+    return asyncio.run(end(provider, data))
+
+
+@pytest.mark.task(7)
+def test_at_sigterm_it_is_first_not_ready_and_serves_on(ended: Ended) -> None:
+    """The load balancer needs a few seconds to notice. Until then it sends you requests."""
+    assert ended.drains and not ended.gone, (
+        "SIGTERM came, and the server began to leave at once: nobody had noticed yet."
+        if ended.gone
+        else "SIGTERM came, and the drain was not told: /ready goes on saying that all is well."
+    )
+    assert ended.drains == 1, f"SIGTERM came twice, and {ended.drains} drains began"
+    assert ended.ready == (200, 503), f"/ready said {ended.ready[0]} before SIGTERM, {ended.ready[1]} after"
+    assert ended.chat == 200, f"a request that came within the notice was answered {ended.chat}"
+
+
+@pytest.mark.task(7)
+def test_who_still_streams_is_told_and_then_the_server_ends(ended: Ended) -> None:
+    """You deploy at noon. What happens to the answers that are streaming at 11:59:59?"""
+    assert b"Good" in ended.told and b"shutting_down" in ended.told, (
+        f"a stream was open at the drain's deadline, and its reader got, at last, {ended.told[-120:]!r}. It is "
+        "nobody's fault, and it has to be told."
+    )
+    assert ended.over, "the drain has called leave(), and the server was not ended"
+    assert len(ended.signals) == 1, f"the server was told to end {len(ended.signals)} times: {ended.signals}"
+
+
+@pytest.mark.task(7)
+async def test_a_server_that_ends_for_another_reason_leaves_nothing_behind() -> None:
+    """A task that waits for a load balancer keeps the process alive after everything else has ended."""
+    drain, signals, before = Held(), list[int](), asyncio.all_tasks()
+    with signals_to(signals):
+        with lesson.draining(drain):
+            os.kill(os.getpid(), signal.SIGTERM)
+            draining = await until(lambda: drain.draining)
+            taken = signal.getsignal(signal.SIGTERM)
+        await until(lambda: asyncio.all_tasks() == before)
+        left, free = len(asyncio.all_tasks() - before), signal.getsignal(signal.SIGTERM) is not taken
+    assert draining, "SIGTERM came, and the drain was not told"
+    assert not left, f"the server has ended, and {left} tasks of the drain are still under way"
+    assert free, "the server has ended, and SIGTERM is still taken"
+    assert not signals, "the drain had not called leave(), and SIGTERM was handed on"
+
+
+@pytest.mark.task(7)
+def test_without_signals_it_serves_all_the_same() -> None:
+    """Tests, notebooks and Lambda run a service outside of the main thread, where nobody may take a signal."""
     problems: list[BaseException] = []
 
     async def live() -> None:
-        async with app.router.lifespan_context(app):
+        with lesson.draining(Held()):
             pass
 
     def run() -> None:
@@ -886,5 +1030,6 @@ def test_without_signals_it_serves_all_the_same(provider: MockLLM, tmp_path: Pat
     thread = threading.Thread(target=run)
     thread.start()
     thread.join(PATIENCE_S)
-    begun(app, 7)
+    if problems and isinstance(problems[0], NotImplementedError):
+        raise problems[0]
     assert not problems, f"outside of the main thread the service does not start: {problems[0]!r}"
