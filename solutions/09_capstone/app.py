@@ -213,10 +213,12 @@ def draining(drain: Any) -> Iterator[None]:
     ends: list[asyncio.Task[None]] = []
 
     def leave() -> None:
-        if callable(before):
-            before(signal.SIGTERM, None)
-        else:
+        # uvicorn ends by the signal that it was handed: SIGTERM is status 143, and this end is orderly. Once it ends, a
+        # SIGINT would hurry it.
+        if not callable(before):
             os.kill(os.getpid(), signal.SIGINT)
+        elif not getattr(getattr(before, "__self__", None), "should_exit", False):
+            before(signal.SIGINT, None)
 
     try:
         loop.add_signal_handler(signal.SIGTERM, lambda: ends or ends.append(loop.create_task(drain.stop(leave))))

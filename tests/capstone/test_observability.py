@@ -215,7 +215,7 @@ def test_row_26_at_the_end_twenty_streams_finish_and_nobody_new_is_let_in(stream
         gate.open()
         texts = [one.result(10) for one in answers]
     assert all(text.endswith("data: [DONE]\n\n") and "stream_broken" not in text for text in texts)
-    service.process.wait(10)
+    assert service.process.wait(10) == 0
     assert "Traceback" not in service.log.read_text()
 
 
@@ -248,6 +248,7 @@ def test_a_service_without_anything_to_finish_ends_at_once(streaming: tuple[Serv
     started = time.monotonic()
     service.stop()
     assert time.monotonic() - started < 5, "the deadline was waited for"
+    assert service.process.returncode == 0, "an orderly end is none by a signal"
 
 
 def test_at_the_start_it_says_who_answers_and_whose_parts_serve(tmp_path: Path) -> None:
