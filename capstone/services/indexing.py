@@ -1,9 +1,12 @@
-"""Who keeps the index: one process at a time, behind the requests, from the store's documents."""
+"""Who keeps the index, behind the requests, from the store's documents.
+
+Of those that share a folder it is one process at a time; of those that share a PostgreSQL, all of them.
+"""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +17,8 @@ from capstone.services.documents import Shelf
 from capstone.services.door import Call
 from capstone.services.embedding import EMBEDDING
 from capstone.services.extract import Unreadable, text_of
+from capstone.services.vectors import SharedShelf
+from capstone.store.outage import DatabaseAway
 from capstone.store.tables import Document
 
 log = logging.getLogger("capstone.documents")
@@ -25,7 +30,7 @@ GIVEN_UP = "it could not be put into the index; upload it again"
 class Keeper:
     """Puts into the index what was accepted, and takes out what was deleted."""
 
-    shelf: Shelf
+    shelf: Shelf | SharedShelf
     indexer: Callable[[str], Any]  # who embeds a tenant's documents
     pause_s: float = 1.0  # between two looks for work that another process has accepted
     longest_pause_s: float = 60.0
@@ -35,40 +40,38 @@ class Keeper:
 
     async def keep(self) -> None:
         """Keep the index, until cancelled."""
-        await self.shelf.open()
-        self.shelf.writes = True
-        try:
-            await self._find_lost()
+        async with self.shelf.kept():
+            await self._asked(self.shelf.find_lost)
             while True:
                 self.shelf.work.clear()
-                now = time.monotonic()
-                waiting = [id_ for id_, (_, until) in self._tried.items() if until > now]
-                if tasks := await self.shelf.documents.to_do(passing_over=waiting):
-                    await self._do(tasks)
-                    if self._away:
-                        await asyncio.sleep(min(self.pause_s * 2**self._away, self.longest_pause_s))
-                else:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(self.pause_s):
-                            await self.shelf.work.wait()
-        finally:
-            self.shelf.writes = False
+                await self._asked(self._round)
 
-    async def _find_lost(self) -> None:
-        """Queue what should be in the index and is not: it was lost, or another model embeds now. Take out the rest."""
-        there = {(chunk.tenant, chunk.doc) for chunk in self.shelf.library.snapshot.chunks}
-        known = await self.shelf.documents.every()
-        if lost := [one.id for one in known if one.state == "ready" and (one.tenant, one.name) not in there]:
-            log.warning("%d documents are missing in the index and are put into it again", len(lost))
-            await self.shelf.documents.again(lost)
-        for tenant, name in there - {(one.tenant, one.name) for one in known}:
-            await self.shelf.library.delete(tenant, name)
+    async def _asked(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step; while the database is away, wait for it."""
+        while True:
+            try:
+                return await step()
+            except DatabaseAway as error:
+                log.info("documents wait for the database: %s", error)
+            await asyncio.sleep(self.pause_s)
+
+    async def _round(self) -> None:
+        now = time.monotonic()
+        waiting = [id_ for id_, (_, until) in self._tried.items() if until > now]
+        async with self.shelf.tasks(waiting) as tasks:
+            await self._do(tasks)
+        if self._away:
+            await asyncio.sleep(min(self.pause_s * 2**self._away, self.longest_pause_s))
+        elif not tasks:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.pause_s):
+                    await self.shelf.work.wait()
 
     async def _do(self, tasks: list[Document]) -> None:
         texts: dict[str, str] = {}
         for one in tasks:
             if one.state == "deleting":
-                await self.shelf.library.delete(one.tenant, one.name)
+                await self.shelf.take_out(one)
                 await self.shelf.documents.forget(one.id)
                 continue
             try:
@@ -81,20 +84,18 @@ class Keeper:
             await self._put([one for one in readable if one.tenant == tenant], texts)
 
     async def _put(self, documents: list[Document], texts: Mapping[str, str]) -> None:
-        """Put documents of one tenant into the index, all in one swap: each swap writes the whole index."""
+        """Put documents of one tenant into the index."""
         EMBEDDING.set(call := Call(self.indexer(documents[0].tenant), "embedding"))
-        wanted = [self.shelf.part.store.Document(one.name, texts[one.id], one.tenant, one.meta) for one in documents]
         try:
-            await self.shelf.library.put(*wanted)
+            await self.shelf.put(documents, texts)
+        except DatabaseAway:
+            raise
         except Exception as failure:
             await self._failed(documents, texts, call.failure or failure)
             return
         self._away = 0
-        counts = chunk_counts(self.shelf.library.snapshot.chunks)
         for one in documents:
             self._tried.pop(one.id, None)
-            chunks = counts.get((one.tenant, one.name), 0)
-            await self.shelf.documents.settle(one, text=texts[one.id], chunks=chunks)
 
     async def _failed(self, documents: list[Document], texts: Mapping[str, str], error: Exception) -> None:
         if isinstance(error, calls.LLMError):  # the provider is away: nothing is wrong with the documents
@@ -120,12 +121,4 @@ class Keeper:
         """Say why a document is not found, and let an earlier version of it be found no longer."""
         self._tried.pop(document.id, None)
         if await self.shelf.documents.settle(document, error=why):
-            await self.shelf.library.delete(document.tenant, document.name)
-
-
-def chunk_counts(chunks: Any) -> dict[tuple[str, str], int]:
-    """Count chunks by tenant and name."""
-    counts: dict[tuple[str, str], int] = {}
-    for chunk in chunks:
-        counts[chunk.tenant, chunk.doc] = counts.get((chunk.tenant, chunk.doc), 0) + 1
-    return counts
+            await self.shelf.take_out(document)

@@ -15,10 +15,10 @@ from capstone.schemas.rag import Answer, Citation, Question
 from capstone.services.documents import Shelf
 from capstone.services.door import CALL, URL, Call, as_raised
 from capstone.services.embedding import EMBEDDING
+from capstone.services.vectors import SharedShelf
 from capstone.store.tables import Document
 
 UNKNOWN = "I don't know."
-LEXICAL_UP_TO = 3_000  # chunks; lesson 05 counts words in Python, which for more takes longer than the answer is worth
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Rag:
     """What `/rag/query` asks."""
 
     part: ports.Rag
-    shelf: Shelf
+    shelf: Shelf | SharedShelf
     http: httpx.AsyncClient  # through the door
     default_model: str
     floor: float = 0.15
@@ -74,14 +74,10 @@ class Rag:
         Whatever the search finds, nobody sees what the store does not know as their tenant's: a document that was
         deleted a moment ago, or one of somebody else's in an index that a mistake has mixed up.
         """
-        await self.shelf.refresh()
         # Which model embeds is not the caller's choice, so a key that may ask only some models may still search.
         EMBEDDING.set(call := Call(principal.model_copy(update={"scopes": frozenset()}), "rag"))
-        ways = self.part.retrieval
-        many = len(self.shelf.library.snapshot.chunks) > LEXICAL_UP_TO
-        rank = ways.nearest if many else ways.hybrid(ways.nearest, ways.matching)
         async with as_raised(call):
-            hits = await self.part.retrieval.Retriever(self.shelf.library, self.shelf.embed, rank).search(query)
+            hits = await self.shelf.search(query)
         own = [hit for hit in hits if hit.chunk.tenant == query.tenant]
         documents = await self.shelf.documents.named(query.tenant, list({hit.chunk.doc for hit in own}))
         return [hit for hit in own if hit.chunk.doc in documents], documents

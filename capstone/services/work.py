@@ -13,6 +13,7 @@ import httpx2 as httpx
 
 from capstone.parts import ROOT, auth, calls, deployment
 from capstone.parts import rag as part
+from capstone.ports import Embed
 from capstone.services.chat import ChatService
 from capstone.services.documents import Shelf
 from capstone.services.door import Door
@@ -21,8 +22,10 @@ from capstone.services.indexing import Keeper
 from capstone.services.jobs import JobService
 from capstone.services.rag import Rag
 from capstone.services.turns import take_turn
+from capstone.services.vectors import SharedShelf
 from capstone.settings import Settings
 from capstone.store import Store
+from capstone.store.vectors import Vectors
 
 log = logging.getLogger("capstone.work")
 DEMO = "demo"
@@ -34,9 +37,18 @@ class Work:
 
     settings: Settings
     store: Store
-    shelf: Shelf
+    shelf: Shelf | SharedShelf
     rag: Rag
     jobs: JobService
+
+
+async def open_shelf(settings: Settings, store: Store, embed: Embed, name: str) -> Shelf | SharedShelf:
+    """Open what documents are found in: a folder of this machine, or the PostgreSQL that instances share."""
+    if store.database.embedded:
+        shelf = Shelf(part, store.documents, settings.data / "index" / name, embed)
+        await shelf.open()
+        return shelf
+    return SharedShelf(part, store.documents, Vectors(store.database, name), embed)
 
 
 @asynccontextmanager
@@ -45,9 +57,7 @@ async def open_work(settings: Settings, store: Store, chat: ChatService) -> Asyn
     embeds, model = embedding_model(settings, chat)
     default = chat.providers.default_model
     async with open_embed(part, embeds, model) as embed, httpx.AsyncClient(transport=Door(chat)) as http:
-        folder = settings.data / "index" / folder_of(embeds, model)
-        shelf = Shelf(part, store.documents, folder, embed)
-        await shelf.open()
+        shelf = await open_shelf(settings, store, embed, folder_of(embeds, model))
         queue = await asyncio.to_thread(deployment.SQLiteJobs, settings.data / "jobs.db")
         jobs = JobService(
             queue,
@@ -61,21 +71,24 @@ async def open_work(settings: Settings, store: Store, chat: ChatService) -> Asyn
             calls_at_once=settings.job_calls,
         )
         behind = asyncio.create_task(_work(settings, shelf, jobs), name="background work")
+        keeping = asyncio.create_task(_keep(shelf), name="index") if isinstance(shelf, SharedShelf) else None
         try:
             yield Work(settings, store, shelf, Rag(part, shelf, http, default, settings.rag_floor), jobs)
         finally:
-            behind.cancel()
-            with suppress(asyncio.CancelledError):
-                await behind
+            for task in filter(None, (behind, keeping)):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
 
-async def _work(settings: Settings, shelf: Shelf, jobs: JobService) -> None:
+async def _work(settings: Settings, shelf: Shelf | SharedShelf, jobs: JobService) -> None:
     """Do what one process may do, whenever it is this one's turn; whatever goes wrong, try again."""
     wait_s = 1.0
     while True:
         try:
             async with take_turn(settings.data / "turn") as number, asyncio.TaskGroup() as group:
-                group.create_task(Keeper(shelf, indexer).keep())
+                if isinstance(shelf, Shelf):
+                    group.create_task(Keeper(shelf, indexer).keep())
                 group.create_task(jobs.work(number))
                 if settings.is_demo and settings.corpus:
                     group.create_task(bring(shelf, ROOT / settings.corpus, settings.data / "corpus.there"))
@@ -85,7 +98,17 @@ async def _work(settings: Settings, shelf: Shelf, jobs: JobService) -> None:
         wait_s = min(2 * wait_s, 60)
 
 
-async def bring(shelf: Shelf, corpus: Path, done: Path) -> None:
+async def _keep(shelf: SharedShelf) -> None:
+    """Work on documents beside all other instances; whatever goes wrong, try again."""
+    while True:
+        try:
+            await Keeper(shelf, indexer).keep()
+        except Exception:
+            log.exception("work on documents failed and begins anew in 10 s")
+        await asyncio.sleep(10)
+
+
+async def bring(shelf: Shelf | SharedShelf, corpus: Path, done: Path) -> None:
     """Give the tenant `demo` the bundled texts, once: one that is deleted does not come back."""
     if await asyncio.to_thread(done.exists):
         return

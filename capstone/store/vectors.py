@@ -32,14 +32,14 @@ class Found:
     score: float  # cosine
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class NewChunk:
     """A chunk that is to be found."""
 
     start: int
     end: int
     text: str
-    vector: Sequence[float]
+    vector: Sequence[float] = ()  # numbers, as the model gave them
 
 
 @dataclass(frozen=True)
