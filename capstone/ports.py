@@ -1,11 +1,11 @@
-"""What the service needs of each lesson: Protocols, nothing else. A lesson's module satisfies its port as a whole."""
+"""What the service uses of each lesson: Protocols, nothing else. A lesson's module satisfies its port as a whole."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol, TextIO, TypeVar
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Lifespan
 
@@ -38,10 +38,6 @@ class Models(Protocol):
 
     ChatRequest: type[BaseModel]
     """`model`, `messages`, `temperature`, `max_tokens`, `stream`."""
-    ChatResponse: type[BaseModel]
-    """`id`, `model`, `content`, `finish_reason`, `usage`."""
-    Usage: type[Any]
-    """`prompt_tokens`, `completion_tokens`, `total_tokens`, read under either provider's names."""
     ErrorResponse: type[BaseModel]
     """`error`, `fields`."""
     ModelCard: Callable[..., Any]
@@ -195,6 +191,10 @@ class JobQueue(Protocol):
         """Keep the result of a job; False if it was finished before."""
         ...
 
+    def run(self, sql: str, *values: object) -> list[Any]:
+        """Run a statement on the table `jobs`, as a whole or not at all; given there."""
+        ...
+
 
 class Deployment(Protocol):
     """Lesson 07: probes, the end of a process, and jobs that are too long for a request."""
@@ -213,6 +213,16 @@ class Deployment(Protocol):
     """`SQLiteJobs(path)`: jobs in a table."""
     KeyReused: type[Exception]
     """An idempotency key came again, with another payload."""
+    create_celery: Callable[..., Any]
+    """`create_celery(broker_url, jobs, work, longest_job_s=...)`: an application whose task `run_job` takes a job's id."""
+
+    def must_stream_for_real(self, request: Request) -> None:
+        """Refuse a stream where the platform would hold it back: 501."""
+        ...
+
+    def lambda_handler(self, app: FastAPI) -> Callable[[Any, Any], Any]:
+        """Make the function that AWS Lambda calls with each event."""
+        ...
 
 
 class Auth(Protocol):
@@ -228,7 +238,6 @@ class Auth(Protocol):
     TokenKey: Callable[..., Any]
     TokenService: Callable[..., Any]
     Passwords: Callable[..., Any]
-    User: Callable[..., Any]
 
     def spending(self, quota: Any, principal: Any, estimate: int) -> AbstractAsyncContextManager[Any]:
         """Reserve tokens, then charge what the yielded bill says."""
@@ -242,17 +251,9 @@ class Auth(Protocol):
         """Dependency: who is asking, if they have the scopes that the route names."""
         ...
 
-    async def current_principal(self, *args: Any, **kwargs: Any) -> Any:
-        """Dependency: who is asking."""
-        ...
-
 
 class Composition(Protocol):
     """Lesson 09: the other eight, put together."""
-
-    def check(self, settings: Any) -> None:
-        """Refuse settings that let strangers in; raises startup.UnsafeSettings."""
-        ...
 
     def create_app(self, settings: Any, log_to: TextIO, *, parts: Sequence[Any]) -> FastAPI:
         """Build the service; `parts` are what it says of whose code runs."""

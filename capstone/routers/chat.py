@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from capstone.dependencies import ChatDep, Chatter, HotRoute
+from capstone.parts import deployment
 from capstone.schemas.chat import read_chat
 
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=HotRoute)
@@ -80,5 +81,6 @@ async def create_chat(request: Request, caller: Chatter, chat: ChatDep) -> Respo
     """Answer a conversation, whole or, with `stream`, as it comes."""
     asked = read_chat(await request.body())
     if asked.streams:
+        deployment.must_stream_for_real(request)
         return EventStream(await chat.stream(caller, asked), chat.settings.heartbeat_s)
     return Whole(await chat.complete(caller, asked))

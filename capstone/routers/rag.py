@@ -10,7 +10,7 @@ import anyio
 from fastapi import APIRouter, Request, Response, Security
 from pydantic_core import to_json
 
-from capstone.parts import auth, streams
+from capstone.parts import auth, deployment, streams
 from capstone.routers.chat import EventStream
 from capstone.schemas.rag import Answer, Citation, Question
 from capstone.services.rag import cited
@@ -39,6 +39,7 @@ async def create_answer(request: Request, caller: Caller, asked: Question) -> An
     rag = work_of(request).rag
     if not asked.stream:
         return await rag.answer(caller, asked)
+    deployment.must_stream_for_real(request)
     stack = AsyncExitStack()
     try:
         sources, pieces = await stack.enter_async_context(rag.stream(caller, asked))

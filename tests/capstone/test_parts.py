@@ -1,5 +1,6 @@
 """Whose code runs: right answers of another style serve as well, and untouched stubs leave the reference to serve."""
 
+import ast
 import json
 import os
 import re
@@ -77,3 +78,38 @@ def test_each_part_alone_is_swapped_for_a_right_answer_of_another_style(tmp_path
     ]
     for lesson, said in zip(wanted, tried(*courses), strict=True):
         assert said == {"parts": whose(lesson.number), "failures": {}}, lesson.folder
+
+
+def used_names() -> set[str]:
+    """Every attribute that the service, its composition and its deployment look up on a part."""
+    known = ("basics", "models", "calls", "streams", "rag", "part", "production", "deployment", "auth")
+    known += ("composition", "queue", "store", "retrieval", "ways")  # by these names parts are handed on
+    files = [
+        *(ROOT / "capstone").rglob("*.py"),
+        *(ROOT / "deploy").rglob("*.py"),
+        ROOT / "solutions/09_capstone/app.py",
+    ]
+    trees = [ast.parse(file.read_text()) for file in files if file != ROOT / "capstone/ports.py"]
+    looked_up = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {node.attr for node in looked_up if ast.unparse(node.value).rsplit(".", 1)[-1] in known}
+
+
+def test_every_port_is_used_member_by_member() -> None:
+    ports = [
+        node for node in ast.parse((ROOT / "capstone/ports.py").read_text()).body if isinstance(node, ast.ClassDef)
+    ]
+    members: set[str] = set()
+    for port in ports:
+        members |= {
+            one.target.id for one in port.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+        }
+        members |= {one.name for one in port.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert len(members) > 40
+    assert members - used_names() == set()
+
+
+def test_the_page_says_of_each_lesson_what_is_used_and_no_more() -> None:
+    rows = re.findall(r"^\| (0\d) \| (.+?) \| .+ \|$", (ROOT / "docs/capstone/index.md").read_text(), flags=re.M)
+    assert [number for number, _ in rows] == NUMBERS
+    named = {name for _, takes in rows for name in re.findall(r"`(\w+)`", takes)}
+    assert named - used_names() == set()

@@ -63,6 +63,9 @@ def test_the_handler_answers_with_json_and_lets_in_nobody_without_a_key(function
     answer = function.invoke(event("POST", "/v1/chat/completions", asked, **headers))
     assert answer["statusCode"] == 200
     assert told(answer)["choices"][0]["message"]["content"]
+    answer = function.invoke(event("POST", "/v1/chat/completions", {**asked, "stream": True}, **headers))
+    assert answer["statusCode"] == 501, "row 33: it would come in one piece, when it is over"
+    assert "stream=false" in told(answer)["error"]["message"]
 
 
 def test_both_images_are_made_of_the_service_s_own_and_write_where_lambda_lets_them() -> None:
