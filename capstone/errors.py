@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from capstone.parts import calls, production
-from capstone.store.database import DatabaseAway
+from capstone.store.outage import DatabaseAway, Unstorable
 
 log = logging.getLogger("capstone.providers")
 
@@ -76,9 +76,16 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(DatabaseAway)
     async def wait(_: Request, error: DatabaseAway) -> JSONResponse:
-        logging.getLogger("capstone.store").warning("the database is away: %s", error)
+        # An outage is one line, which the store writes; what happens without one, like a lock, is told here.
+        logging.getLogger("capstone.store").log(error.level, "the database is away: %s", error)
         words = "The database does not answer; ask again in a moment."
         return JSONResponse({"message": words, "code": "database_away"}, 503, {"Retry-After": "1"})
+
+    @app.exception_handler(Unstorable)
+    async def cannot(_: Request, error: Unstorable) -> JSONResponse:
+        logging.getLogger("capstone.store").warning("a value was not kept: %s", error)
+        words = "The request holds a value that cannot be kept: too long, too large, or with a character that is none."
+        return JSONResponse({"message": words, "code": "unstorable"}, 422)
 
 
 def in_a_sentence(handler: Any) -> Any:

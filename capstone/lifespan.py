@@ -45,7 +45,9 @@ class Service:
         self.shared: Shared | None = None  # where instances meet
         self.limiter = production.RateLimiter(self.redis_url, limit=settings.requests_per_minute)
         self.drain = deployment.Drain(notice_s=settings.drain_notice_s, deadline_s=settings.drain_deadline_s)
-        needed = [deployment.Part("database", self._ask_database)]
+        # One that all instances share makes none of them better than another: turned away by all, even those would be
+        # whose answers need no database.
+        needed = [deployment.Part("database", self._ask_database, "helpful" if settings.database_url else "needed")]
         if settings.redis_url:
             needed.append(deployment.Part("redis", self._ask_redis, "helpful"))
         self.readiness = deployment.Readiness(needed)

@@ -52,7 +52,10 @@ def url_of(settings: Wanted) -> str:
 async def open_store(settings: Wanted) -> AsyncIterator[Store]:
     """Hold the database open: the one of `settings.database_url`, or a file in the folder `settings.data`.
 
-    An embedded database is brought up to date first. One on a server is not ours to change: it has to be up to date.
+    It is brought up to date first, by whichever of several processes comes first.
+
+    Raises:
+        UnusableDatabase: the service cannot start on it; the text says what to do.
     """
     database = Database(url_of(settings), pool=settings.database_pool, patience_s=settings.database_patience_s)
     try:

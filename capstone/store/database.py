@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from capstone.store.outage import (
     DatabaseAway,
+    DatabaseGone,
     Outage,
     Unstorable,
     UnusableDatabase,
@@ -79,7 +80,7 @@ class Database:
     async def _bounded(self, patience_s: float | None) -> AsyncIterator[None]:
         """Say in one way that the database is away. A server has so many seconds; a file's own timeout is enough."""
         if self.outage.since:
-            raise DatabaseAway(self.outage.since)
+            raise DatabaseGone(self.outage.since)
         try:
             async with asyncio.timeout(None if self.embedded else patience_s):
                 yield
@@ -88,9 +89,10 @@ class Database:
                 raise Unstorable(str(getattr(error, "orig", error))) from error
             if not is_away(error):
                 raise
-            if not self.embedded and is_gone(error):
-                self.outage.begin(error)
-            raise DatabaseAway(words_of(error)) from error
+            if self.embedded or not is_gone(error):
+                raise DatabaseAway(words_of(error)) from error
+            self.outage.begin(error)
+            raise DatabaseGone(words_of(error)) from error
 
     def insert_unless_there(self, table: type[Any]) -> Any:
         """Return a statement that inserts rows and passes over those whose key is taken, whoever else writes."""

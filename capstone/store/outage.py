@@ -19,6 +19,14 @@ OWN_FAULT = ("08", "53", "57", "58", "25006", "40001", "40P01", "55P03")
 class DatabaseAway(Exception):
     """The database did not do what was asked within our patience: it is down, locked, or every connection is lent."""
 
+    level = logging.WARNING  # at which it is logged by whoever answers
+
+
+class DatabaseGone(DatabaseAway):
+    """It is known that the server does not answer, and it was logged; nobody was asked now."""
+
+    level = logging.DEBUG
+
 
 class UnusableDatabase(Exception):
     """The service cannot start on this database. The text says why, and what to do."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import Integer, cast, func, select
 
@@ -10,8 +11,16 @@ from capstone.store.database import Database
 from capstone.store.tables import UsageRecord
 
 DAY_S = 86_400
+MOST = 2**31 - 1  # that a column of whole numbers holds
 COLUMNS = UsageRecord.__table__.columns.keys()
 ROW = attrgetter(*COLUMNS)
+
+
+def fitting(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a record as PostgreSQL takes it: one that it refused would hold up all that come after it for ever."""
+    return tuple(
+        one[:200] if type(one) is str and len(one) > 200 else min(one, MOST) if type(one) is int else one for one in row
+    )
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ class UsageRecords:
             # Past the ORM: with it a record costs three times as much, and one is written for each request.
             insert = self.database.insert_unless_there(UsageRecord)
             sql = str(insert.compile(dialect=connection.dialect, column_keys=COLUMNS))
-            await connection.exec_driver_sql(sql, [ROW(one) for one in records])
+            rows = [ROW(one) for one in records]
+            await connection.exec_driver_sql(sql, rows if self.database.embedded else [fitting(row) for row in rows])
 
     async def by_day(self, tenant: str, *, since: float = 0, until: float = 1e12) -> list[UsageSum]:
         """Return what a tenant used, by day and model, the latest day first."""
