@@ -214,7 +214,7 @@ class Deployment(Protocol):
     KeyReused: type[Exception]
     """An idempotency key came again, with another payload."""
     create_celery: Callable[..., Any]
-    """`create_celery(broker_url, jobs, work, longest_job_s=...)`: an application whose task `run_job` takes a job's id."""
+    """`create_celery(broker_url, jobs, work, longest_job_s=...)`: its task `run_job` takes the id of a job."""
 
     def must_stream_for_real(self, request: Request) -> None:
         """Refuse a stream where the platform would hold it back: 501."""

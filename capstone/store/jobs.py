@@ -1,10 +1,11 @@
 """Whose jobs there are, and what was answered so far."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from capstone.store.database import Database
 from capstone.store.tables import Job, JobAnswer
@@ -36,9 +37,11 @@ class Jobs:
             return list(await session.scalars(asked))
 
     async def answer(self, job_id: str, place: int, **said: Any) -> None:
-        """Keep the answer to one prompt: `text` and tokens, or `error`."""
+        """Keep the answer to one prompt: `text` and tokens, or `error`. The first one stands."""
         async with self.database.writing() as session:
-            await session.merge(JobAnswer(job_id=job_id, place=place, **said))
+            await session.execute(
+                self.database.insert_unless_there(JobAnswer), {"job_id": job_id, "place": place, **said}
+            )
 
     async def answers(self, job_id: str) -> dict[int, JobAnswer]:
         """Return the answers that are there, by place."""
@@ -50,3 +53,25 @@ class Jobs:
         """Return how many answers are there."""
         async with self.database.reading() as session:
             return await session.scalar(select(func.count()).where(JobAnswer.job_id == job_id)) or 0
+
+    async def unfinished(self, *, after: str = "", limit: int = 500) -> list[str]:
+        """Return jobs that nobody has noted as over: the ids behind `after`, in order."""
+        asked = select(Job.id).where(Job.finished_at.is_(None), Job.id > after).order_by(Job.id).limit(limit)
+        async with self.database.reading() as session:
+            return list(await session.scalars(asked))
+
+    async def note_over(self, job_ids: Sequence[str]) -> None:
+        """Note that jobs are over."""
+        asked = update(Job).where(Job.id.in_(job_ids), Job.finished_at.is_(None)).values(finished_at=time.time())
+        async with self.database.writing() as session:
+            await session.execute(asked)
+
+    async def over_since(self, at: float, *, limit: int = 500) -> list[str]:
+        """Return jobs that were over at `at`."""
+        async with self.database.reading() as session:
+            return list(await session.scalars(select(Job.id).where(Job.finished_at <= at).limit(limit)))
+
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Take jobs off, and what was answered."""
+        async with self.database.writing() as session:
+            await session.execute(delete(Job).where(Job.id.in_(job_ids)))

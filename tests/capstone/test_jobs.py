@@ -16,7 +16,9 @@ from capstone.errors import ApiError, ProviderError
 from capstone.parts import auth, calls, deployment
 from capstone.schemas.chat import Asked
 from capstone.schemas.jobs import JobOrder, JobOut
+from capstone.services.jobqueue import OneMachine
 from capstone.services.jobs import JobService
+from capstone.services.jobwork import Worker
 from capstone.store import Store, open_store
 from tests.capstone.test_store import Wanted
 
@@ -82,15 +84,21 @@ async def jobs(store: Store, models: Models, tmp_path: Path) -> JobService:
 
 def make(store: Store, models: Models, folder: Path) -> JobService:
     """Make the service that another process would have: over the same files."""
-    queue = deployment.SQLiteJobs(folder / "jobs.db")
-    return JobService(
-        queue, deployment.KeyReused, calls, store.jobs, models, auth.Principal, "mock-large", pause_s=0.01
-    )
+    queue = OneMachine(deployment.SQLiteJobs(folder / "jobs.db"), deployment.KeyReused)
+    worker = Worker(queue, calls, store.jobs, models, auth.Principal, pause_s=0.01)
+    return JobService(queue, store.jobs, worker, "mock-large")
+
+
+def work(jobs: JobService, turn: int) -> "asyncio.Task[None]":
+    """Let the process work whose turn it is."""
+    assert isinstance(jobs.queue, OneMachine)
+    jobs.queue.turn = turn
+    return asyncio.create_task(jobs.worker.work())
 
 
 @pytest.fixture
 async def worker(jobs: JobService) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(jobs.work(1))
+    task = work(jobs, 1)
     yield task
     await end(task)
 
@@ -240,7 +248,7 @@ async def test_a_cancel_reaches_the_calls_that_are_open_and_keeps_what_was_answe
 async def test_a_job_that_waits_is_cancelled_before_it_costs_anything(jobs: JobService, models: Models) -> None:
     job = await jobs.submit(ADA, order("x"), None)
     await jobs.cancel(ADA, job.id)
-    worker = asyncio.create_task(jobs.work(1))
+    worker = work(jobs, 1)
     await over(jobs, await jobs.submit(ADA, order("next"), None))
     await end(worker)
     assert models.asked == ["next"]
@@ -258,14 +266,14 @@ async def test_a_cancel_that_another_process_took_is_heeded_before_the_next_call
     jobs: JobService, models: Models, store: Store, tmp_path: Path, worker: Any
 ) -> None:
     models.held = {"0": asyncio.Event()}
-    jobs.calls_at_once = 1
+    jobs.worker.calls_at_once = 1
     job = await jobs.submit(ADA, order("0", "1", "2"), None)
     await models.came.wait()
     await make(store, models, tmp_path).cancel(ADA, job.id)
     models.held["0"].set()
     assert (await over(jobs, job)).state == "cancelled"
     async with asyncio.timeout(10):
-        while jobs._running:  # noqa: ASYNC110
+        while jobs.worker._running:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert models.asked == ["0"]
 
@@ -275,7 +283,7 @@ async def test_the_next_turn_takes_up_what_an_earlier_one_left_and_asks_no_promp
 ) -> None:
     """What `kill -9` leaves, without the kill: nobody finishes what was claimed. `test_durability` kills for real."""
     models.held = {"slow": asyncio.Event()}
-    worker = asyncio.create_task(jobs.work(1))
+    worker = work(jobs, 1)
     job = await jobs.submit(ADA, order("fast", "slow"), None)
     async with asyncio.timeout(10):
         while (await jobs.find(ADA, job.id)).answered < 1:  # noqa: ASYNC110
@@ -284,7 +292,7 @@ async def test_the_next_turn_takes_up_what_an_earlier_one_left_and_asks_no_promp
     assert (await jobs.find(ADA, job.id)).state == "running"
     models.held["slow"].set()
     successor = make(store, models, tmp_path)
-    worker = asyncio.create_task(successor.work(2))
+    worker = work(successor, 2)
     assert (await over(successor, job)).state == "done"
     await end(worker)
     assert await texts(successor, job) == ["to fast", "to slow"]
@@ -298,7 +306,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(
     job = await jobs.submit(ADA, order("deadly"), None)
     for turn in range(1, 20):
         models.came.clear()
-        worker = asyncio.create_task(make(store, models, tmp_path).work(turn))
+        worker = work(make(store, models, tmp_path), turn)
         async with asyncio.timeout(10):
             while not models.came.is_set() and (await jobs.find(ADA, job.id)).state != "failed":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -1,0 +1,43 @@
+"""Jobs that are over are kept for a while, with their prompts and answers, and then deleted."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from capstone.services.jobqueue import Queue
+from capstone.store.jobs import Jobs as JobRows
+
+DAY_S = 86_400
+
+
+@dataclass
+class OldJobs:
+    """Deletes them. Any number of instances may do so at once."""
+
+    queue: Queue
+    rows: JobRows
+    kept_days: float  # 0: for ever
+    every_s: float = 3_600.0
+
+    async def keep_deleting(self) -> None:
+        """Look for them once an hour, until cancelled."""
+        while True:
+            if self.kept_days:
+                await self.delete()
+            await asyncio.sleep(self.every_s)
+
+    async def delete(self) -> int:
+        """Note which jobs are over, and delete those that have been for long enough; return how many."""
+        after = ""
+        while some := await self.rows.unfinished(after=after):
+            after = some[-1]
+            states = {job_id: await self.queue.status(job_id) for job_id in some}
+            # None: its prompts are gone, and what was answered is to follow.
+            over = [job_id for job_id, job in states.items() if job is None or job.state in ("done", "failed")]
+            await self.rows.note_over(over)
+        deleted = 0
+        while old := await self.rows.over_since(time.time() - self.kept_days * DAY_S):
+            await self.queue.forget(old)  # first: what is left of a job whose row is gone is found by nobody
+            await self.rows.forget(old)
+            deleted += len(old)
+        return deleted
