@@ -14,8 +14,9 @@ LEAST, MOST = 40, 100  # columns
 def greet(names: Sequence[str], parts: Sequence[Part]) -> None:
     """Say where to look, if somebody is looking. The server's last line comes when the start is done."""
     if sys.stderr.isatty():
-        columns = shutil.get_terminal_size().columns
-        asyncio.get_running_loop().call_later(0.2, sys.stderr.write, banner(names, parts, columns))
+        loop, text = asyncio.get_running_loop(), banner(names, parts, shutil.get_terminal_size().columns)
+        # What is left of the start holds the loop up; the clock begins to run when that is done.
+        loop.call_soon(loop.call_later, 0.2, sys.stderr.write, text)
 
 
 def banner(names: Sequence[str], parts: Sequence[Part], columns: int = 80) -> str:

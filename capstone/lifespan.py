@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, TextIO
 
+from capstone.console import for_whoever_reads
 from capstone.logs import configure_logs
 from capstone.parts import PARTS, deployment, production
 from capstone.services import tracing
@@ -39,7 +40,8 @@ class Service:
     chat: ChatService
 
     def __init__(self, settings: Settings, log_to: TextIO, parts: Sequence[Part] = PARTS) -> None:
-        self.settings, self.log_to, self.parts = settings, log_to, parts
+        self.settings, self.parts = settings, parts
+        self.log_to = for_whoever_reads(log_to, settings)
         self.metrics = production.Metrics()
         self.redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
         self.shared: Shared | None = None  # where instances meet

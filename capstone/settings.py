@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     # What is told.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines that are logged."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """How lines are written: for programs, or for people; by itself for people in a terminal, and JSON elsewhere."""
     metrics_open: bool = False
     """Whether `/metrics` needs no key where the key `demo` is off."""
 
