@@ -5,7 +5,7 @@
 import json
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from mangum import Mangum
 
 from tests.docs.traps.deployment.test_lambda import event, on_lambda
@@ -26,7 +26,12 @@ def example() -> Any:
 
 def service() -> FastAPI:
     app = FastAPI()
-    app.get("/models")(lambda: ["mock-large"])
+    app.get("/models", name="models")(lambda: ["mock-large"])
+
+    @app.get("/link")
+    def read_link(request: Request) -> str:
+        return str(request.url_for("models"))
+
     return app
 
 
@@ -69,5 +74,6 @@ def test_what_stands_before_is_taken_off() -> None:
         handler = repaired(service())
         assert handler(event("/prod/models"), None)["statusCode"] == 200
         assert handler(event("/models"), None)["statusCode"] == 200, "and without a stage it still works"
+        assert json.loads(handler(event("/prod/link"), None)["body"]).endswith(":80/models"), "a link has no stage"
 
     on_lambda(work)

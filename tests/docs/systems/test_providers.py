@@ -1,5 +1,7 @@
 """A provider of one's own: the page docs/providers.md says what it has to answer, and here it does."""
 
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,9 @@ from openai import OpenAI
 
 from tests.capstone.inside import CHAT, Running, capstone
 from tests.docs.systems import own_provider
+from tests.docs.systems.servers import HERE, command
 from tests.docs.traps.serving import served
+from tests.lessons.deployment.processes import until
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -48,11 +52,20 @@ def test_the_capstone_asks_it_for_everything(running: Running) -> None:
     assert running.client.post("/v1/embeddings", json=wanted).json()["data"][0]["embedding"] == [1, 1, 0, 0, 0, 0, 0, 1]
 
 
+def test_the_commands_of_the_page_start_it_and_ask_it(tmp_path: Path) -> None:
+    with served(own_provider.app) as url:
+        address = ("http://127.0.0.1:11434", url)
+        data = ("exec ", f"export CAPSTONE_DATA={tmp_path}/data CAPSTONE_PARTS=reference; exec ")
+        with command("own_provider", tmp_path, address, data, ("--port 8010", '--port "$PORT"')) as (_, capstone_url):
+            ask = (HERE / "commands" / "ask.sh").read_text().replace("http://127.0.0.1:8010", capstone_url)
+            done = subprocess.run(["sh", "-c", ask], capture_output=True, text=True, check=True, timeout=30)
+    assert [one["id"] for one in json.loads(done.stdout)["data"]] == ["own-chat", "own-embed"]
+
+
 def test_what_it_does_not_count_is_counted_here_and_said_to_be(running: Running) -> None:
     running.client.post("/v1/chat/completions", json={**CHAT, "model": "own-chat", "stream": True})
-    used = running.usage()[0]
-    assert used.estimated
-    assert used.completion_tokens == 3
+    counted = until(lambda: [one for one in running.usage() if one.completion_tokens == 3], "the stream to be billed")
+    assert counted[0].estimated
 
 
 def test_a_stream_without_an_end_mark_is_a_broken_one(tmp_path: Path) -> None:

@@ -60,6 +60,13 @@ def test_a_copy_takes_anything() -> None:
     # --8<-- [end:seen]
 
 
+def test_the_other_ways_past_the_check() -> None:
+    chat = ChatRequest.model_validate(HELLO)
+    chat.max_tokens = "many"  # pyright: ignore[reportAttributeAccessIssue]
+    made: Any = ChatRequest.model_construct(max_tokens="many")  # pyright: ignore[reportArgumentType]
+    assert chat.max_tokens == made.max_tokens == "many"
+
+
 def test_what_is_validated_again_is_checked() -> None:
     for_tenant, chat = repaired(), ChatRequest.model_validate(HELLO)
     assert for_tenant(chat, {"max_tokens": 9}).max_tokens == 9
