@@ -74,8 +74,8 @@ class StoredKeys:
         except Exception as error:
             if record is None:
                 raise ApiError(503, "Keys cannot be checked right now.", headers={"Retry-After": "1"}) from error
-            level = getattr(error, "level", logging.WARNING)  # an outage is one line, and the store writes it
-            log.log(level, "the database is away: key %s is believed for longer", key_id)
+            # An outage is one line, which the store writes; this would be one for each request of it.
+            log.debug("the database is away: key %s is believed for longer", key_id)
         else:
             record = row and record_of(row)
         if len(self._known) >= self.most:
