@@ -17,7 +17,7 @@ for layer, options in inner:
 # >>> 09.6
 def lines() -> Iterator[str]:
     yield from (f"part {part.lesson}: {part.whose} ({part.reason})" for part in service.parts)
-    yield f"provider: {', '.join(names)}; models: {', '.join(list(service.providers.of_model)) or 'not known yet'}"
+    yield f"provider: {', '.join(names)}; models: {', '.join([*service.providers.of_model][:10]) or 'not known yet'}"
 
 
 for line in lines():
