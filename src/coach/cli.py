@@ -331,6 +331,20 @@ def llm(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The project's name; by default the folder's.")
+    ] = None,
+) -> None:
+    """Take it home: write a project of its own, out of your finished parts and the reference for the rest."""
+    from coach.export import export as write
+    from coach.export.told import told
+
+    _print(told(write(course_root(), folder, name), Path.cwd(), _width()))
+
+
+@app.command()
 def grade(
     lesson: LessonArg,
     path: Annotated[

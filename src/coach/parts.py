@@ -46,7 +46,7 @@ def pick(root: Path, number: str, mode: str) -> Part:
     reference = f"solutions/{lesson.folder}/app.py"
     if mode == "reference":
         return Part(lesson.folder, "reference", reference, "asked for", _load(root / reference))
-    why_not = _unfinished(lesson)
+    why_not = unfinished(lesson)
     if not why_not:
         try:
             return Part(lesson.folder, "yours", yours, "finished", _load(root / yours))
@@ -57,7 +57,7 @@ def pick(root: Path, number: str, mode: str) -> Part:
     return Part(lesson.folder, "reference", reference, why_not, _load(root / reference))
 
 
-def _unfinished(lesson: Lesson) -> str:
+def unfinished(lesson: Lesson) -> str:
     """Why the learner's file cannot serve as it stands, "" if it can."""
     if not lesson.answer.is_file():
         return f"lessons/{lesson.folder}/app.py is missing"
