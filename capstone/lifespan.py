@@ -12,6 +12,7 @@ from capstone.logs import configure_logs
 from capstone.parts import PARTS, deployment, production
 from capstone.services import tracing
 from capstone.services.access import Access, secret_of
+from capstone.services.broker import check_broker
 from capstone.services.cache import SharedCache
 from capstone.services.chat import ChatService
 from capstone.services.metering import PRICES, Meter
@@ -19,7 +20,7 @@ from capstone.services.news import KeyNews, open_news
 from capstone.services.providers import Providers, open_providers
 from capstone.services.quota import DailyQuota, Quota
 from capstone.services.quota_shared import open_quota
-from capstone.services.shared import Shared, open_shared
+from capstone.services.shared import Shared, open_shared, redis_url_of
 from capstone.services.usage import UsageQueue, open_usage
 from capstone.services.work import Work, open_work
 from capstone.settings import Settings
@@ -43,7 +44,8 @@ class Service:
         self.settings, self.parts = settings, parts
         self.log_to = for_whoever_reads(log_to, settings)
         self.metrics = production.Metrics()
-        self.redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
+        check_broker(settings)
+        self.redis_url = redis_url_of(settings)
         self.shared: Shared | None = None  # where instances meet
         self.limiter = production.RateLimiter(self.redis_url, limit=settings.requests_per_minute)
         self.drain = deployment.Drain(notice_s=settings.drain_notice_s, deadline_s=settings.drain_deadline_s)

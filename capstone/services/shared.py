@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from capstone.settings import Settings
 from capstone.startup import UnsafeSettings
 
 log = logging.getLogger("capstone.redis")
@@ -122,8 +123,23 @@ def client_of(url: str) -> Any:
     # One more try at once mends what a restart of Redis has cut. A burst waits for one of these connections; by default
     # the one that is too many is an error.
     options: Any = {"retry": Retry(NoBackoff(), 1), "max_connections": 50, "timeout": None}
+    return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, decode_responses=True, **options))
+
+
+def redis_url_of(settings: Settings) -> str:
+    """Return where Redis is, "" if there is none.
+
+    Raises:
+        UnsafeSettings: it is no address.
+    """
+    if settings.redis_url is None:
+        return ""
+    url = settings.redis_url.get_secret_value()
     try:
-        pool = redis.BlockingConnectionPool.from_url(url, decode_responses=True, **options)
-    except ValueError as error:
-        raise UnsafeSettings(f"CAPSTONE_REDIS_URL cannot be read: {error}") from error
-    return redis.Redis.from_pool(pool)
+        redis.ConnectionPool.from_url(url)
+    except ValueError as error:  # the text may quote what stands for a port, and so a password
+        raise UnsafeSettings(
+            "CAPSTONE_REDIS_URL is no address. Write redis://user:password@host:6379/0, rediss:// or unix://, "
+            "with what is special in a password written as in any URL: %40 for @."
+        ) from error
+    return url
