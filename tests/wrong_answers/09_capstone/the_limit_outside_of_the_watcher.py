@@ -1,5 +1,5 @@
-# fails: 09.4, 09.5, 09.7
-# says: nothing, so somebody waits for the body
+# fails: 09.4, 09.5
+# says: Somebody waits for the body
 """Looks right because the limit is outermost; WhileConnected reads ahead, and what the limit throws ends in its hands."""
 
 # >>> 09.4
