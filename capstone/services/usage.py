@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from capstone.store.outage import DatabaseAway, DatabaseGone
 from capstone.store.tables import UsageRecord
 
 log = logging.getLogger("capstone.usage")
@@ -61,6 +62,15 @@ class UsageQueue:
                 self._waiting.extendleft(reversed(batch[-room:] if room else []))
                 raise
 
+    async def finish(self) -> None:
+        """Write what waits; wait a little for a database that is just away, as it is while its server starts anew."""
+        for _ in range(20):
+            with suppress(DatabaseAway):
+                await self.flush()
+                return
+            await asyncio.sleep(self.pause_s)
+        await self.flush()
+
     async def run(self) -> None:
         """Write batch after batch, until cancelled."""
         wait_s, failing = self.pause_s, False
@@ -72,10 +82,12 @@ class UsageQueue:
                 if failing:
                     log.warning("usage is written again; %d records were dropped", self.dropped)
                 wait_s, failing = self.pause_s, False
-            except Exception:  # whatever the database has, requests go on
+            except Exception as error:  # whatever the database has, requests go on
                 if not failing:  # one line for one outage
                     log.exception("usage cannot be written; records wait")
-                wait_s, failing = min(2 * wait_s, self.patience_s), True
+                # A server that is known to be gone was not asked; so it is written as soon as it is back.
+                wait_s = self.pause_s if isinstance(error, DatabaseGone) else min(2 * wait_s, self.patience_s)
+                failing = True
                 self._something.set()
             await asyncio.sleep(wait_s)
 
@@ -93,6 +105,6 @@ async def open_usage(keeps: Keeps) -> AsyncIterator[UsageQueue]:
             await writer
         try:
             async with asyncio.timeout(queue.patience_s):
-                await queue.flush()
+                await queue.finish()
         except Exception:
             log.exception("%d usage records are lost", len(queue))

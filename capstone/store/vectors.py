@@ -101,8 +101,8 @@ class Vectors:
         asked = select(*columns).join(Document, Document.id == Chunk.document_id)
         space = bindparam("space", self._space(vector), literal_execute=True)
         asked = asked.where(Chunk.model == space, Chunk.tenant == tenant)
-        # Not by the tenant of the document as well, which is the same: a planner without statistics would go through all
-        # of a tenant's documents for each of its chunks.
+        # Not by the tenant of the document as well, which is the same: a planner without statistics would go through
+        # all of a tenant's documents for each of its chunks.
         asked = asked.where(Document.state != "deleting")
         return asked.where(Chunk.meta.op("@>")(storable(where))) if where else asked
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -46,10 +46,7 @@ def ask_all(client: httpx.Client, headers: dict[str, str]) -> dict[str, httpx.Re
         return {name: call.result() for name, call in calls.items()}
 
 
-@pytest.mark.parametrize("fault", ["cut", "freeze"])
-def test_while_postgresql_is_gone_chats_go_on_the_rest_is_503_and_no_usage_is_lost(
-    cluster: Cluster, fault: Literal["cut", "freeze"]
-) -> None:
+def test_while_postgresql_is_gone_chats_go_on_the_rest_is_503_and_no_usage_is_lost(cluster: Cluster) -> None:
     one, other = cluster.start(2, CAPSTONE_DATABASE_PATIENCE_S=1, CAPSTONE_KEY_CACHE_S=0.1)
     headers = cluster.key("tenant")
     chats = 0
@@ -57,8 +54,8 @@ def test_while_postgresql_is_gone_chats_go_on_the_rest_is_503_and_no_usage_is_lo
         assert chat(service.url, headers).status_code == 200
         chats += 1
 
-    getattr(cluster.database, fault)()
-    for service in (one, other):
+    for fault, service in ((cluster.database.cut, one), (cluster.database.freeze, other)):
+        fault()
         for _ in range(2):  # at the moment when it happens, and when it is known
             for name, said in ask_all(service.client, headers).items():
                 assert said.status_code == 503, f"{name}: {said.status_code} {said.text}"
@@ -72,13 +69,12 @@ def test_while_postgresql_is_gone_chats_go_on_the_rest_is_503_and_no_usage_is_lo
         ready = until(lambda it=service.client: says(it, "failed", "timeout"), "/ready does not say it")
         assert ready.status_code == 200, "all would be turned away, and chats with them"
         assert service.client.get("/health/live").status_code == 200
-
-    cluster.database.mend()
-    for service in (one, other):
+        cluster.database.mend()
         until(lambda it=service.client: it.get("/rag/documents", headers=headers).status_code == 200, "it stays away")
         until(lambda it=service.client: says(it, "ok"), "/ready stays degraded")
         lines = [line for line in service.log.read_text().splitlines() if "the database is away" in line]
-        assert len(lines) <= 2, f"one outage is a line or two: {lines}"
+        assert 1 <= len(lines) <= 3, f"one outage is a line or two: {lines}"
+
     counted = "SELECT count(*) FROM usage_records WHERE tenant = 'tenant' AND kind = 'chat'"
     until(lambda: cluster.ask(counted) == [[str(chats)]], f"{cluster.ask(counted)} of {chats} are written")
     there = one.client.post("/rag/documents", files=PAGE, headers=headers)
