@@ -18,7 +18,8 @@ def think(messages: list[dict[str, Any]]) -> Iterator[str]:
 # --8<-- [start:provider]
 @app.get("/v1/models")
 async def read_models() -> dict[str, Any]:
-    return {"object": "list", "data": [{"id": "own-chat"}, {"id": "own-embed"}]}  # one that embeds says so in its name
+    # one that embeds says so in its name
+    return {"object": "list", "data": [{"id": "own-chat"}, {"id": "own-embed"}]}
 
 
 @app.post("/v1/chat/completions")
@@ -27,24 +28,26 @@ def create_chat(body: dict[str, Any]) -> Response:
     if body.get("stream"):
         return StreamingResponse(events(pieces), media_type="text/event-stream")
     message = {"role": "assistant", "content": "".join(pieces)}
-    return JSONResponse({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return JSONResponse({"choices": [choice]})
 
 
 def events(pieces: Iterator[str]) -> Iterator[str]:
     for piece in pieces:
-        yield event({"choices": [{"index": 0, "delta": {"content": piece}}]})
-    yield event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        yield event({"index": 0, "delta": {"content": piece}})
+    yield event({"index": 0, "delta": {}, "finish_reason": "stop"})
     yield "data: [DONE]\n\n"  # without it nobody knows whether this was all
 
 
-def event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data)}\n\n"
+def event(choice: dict[str, Any]) -> str:
+    return f"data: {json.dumps({'choices': [choice]})}\n\n"
 
 
 @app.post("/v1/embeddings")
 def create_embeddings(body: dict[str, Any]) -> dict[str, Any]:
     texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-    return {"data": [{"index": n, "embedding": vector(text)} for n, text in enumerate(texts)]}
+    vectors = enumerate(vector(text) for text in texts)
+    return {"data": [{"index": n, "embedding": one} for n, one in vectors]}
 
 
 # --8<-- [end:provider]

@@ -3,9 +3,14 @@
 from celery import Celery
 
 # --8<-- [start:example]
-queue = Celery("jobs", broker="sqs://")  # the key and the address come from the environment, or from the machine's role
+# the key and the address come from the environment, or from the machine's role
+queue = Celery("jobs", broker="sqs://")
 queue.conf.update(
-    broker_transport_options={"region": "eu-central-1", "visibility_timeout": 1_200},  # above the longest job
+    # above the longest job
+    broker_transport_options={
+        "region": "eu-central-1",
+        "visibility_timeout": 1_200,
+    },
     task_acks_late=True,  # done first, then taken off the queue
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,  # nobody takes what they cannot begin
@@ -16,7 +21,8 @@ queue.conf.update(
 def answer_prompt(job_id: str) -> None:
     if JOBS.get(job_id) == "queued":  # delivered twice, and done once
         JOBS[job_id] = "done"
-        BILL.append(job_id)  # what must not happen twice, in the same transaction
+        # what must not happen twice, in the same transaction
+        BILL.append(job_id)
 
 
 # --8<-- [end:example]

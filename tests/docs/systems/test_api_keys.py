@@ -14,11 +14,13 @@ Find = Callable[[str], str | None]
 
 # --8<-- [start:example]
 def new_key() -> str:
-    return f"sk_{secrets.token_urlsafe(32)}"  # 256 random bits: nobody tries them out
+    # 256 random bits: nobody tries them out
+    return f"sk_{secrets.token_urlsafe(32)}"
 
 
 def digest(key: str) -> str:
-    return hmac.new(PEPPER, key.encode(), hashlib.sha256).hexdigest()  # 2 µs, and always the same
+    # 2 µs, and always the same
+    return hmac.new(PEPPER, key.encode(), hashlib.sha256).hexdigest()
 
 
 # --8<-- [end:example]
@@ -65,8 +67,10 @@ def test_a_hash_with_salt_is_found_by_trying_all() -> None:
     owner_of = broken(hashes, argon2)
     # --8<-- [start:seen]
     assert owner_of("sk_made-up") is None
-    assert argon2.asked == 20  # one for each customer, 160 ms each: whoever knocks stops the service
-    assert argon2.hash("sk_1") != argon2.hash("sk_1")  # another salt each time, so nothing can be looked up
+    # one for each customer, 160 ms each: whoever knocks stops the service
+    assert argon2.asked == 20
+    # another salt each time, so nothing can be looked up
+    assert argon2.hash("sk_1") != argon2.hash("sk_1")
     # --8<-- [end:seen]
 
 

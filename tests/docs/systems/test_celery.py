@@ -36,7 +36,8 @@ def repaired(jobs: dict[str, str]) -> FastAPI:
     # --8<-- [start:repaired]
     @app.get("/jobs/{job_id}")
     def read_job(job_id: str) -> dict[str, str]:
-        if (state := jobs.get(job_id)) is None:  # our own table, written before the 202
+        # our own table, written before the 202
+        if (state := jobs.get(job_id)) is None:
             raise HTTPException(404, "There is no such job.")
         return {"state": state}
 
@@ -69,7 +70,8 @@ def test_a_job_goes_over_sqs_and_is_done_once(tmp_path: Path) -> None:
 def test_a_job_that_never_was_is_pending() -> None:
     caller = TestClient(broken(Celery("jobs", broker="memory://", backend="cache+memory://")))
     # --8<-- [start:seen]
-    assert caller.get("/jobs/made-up").json() == {"state": "PENDING"}  # for ever, like one whose result has expired
+    # for ever, like one whose result has expired
+    assert caller.get("/jobs/made-up").json() == {"state": "PENDING"}
     # --8<-- [end:seen]
 
 

@@ -18,8 +18,11 @@ REPAIRED = """
 services:
   redis:
     image: redis:8.2.2-alpine3.22
-    # `$$` is one `$`: the container's shell reads the file, and Compose reads no password at all
-    command: ["sh", "-c", 'exec redis-server --requirepass "$$(cat /run/secrets/redis_password)"']
+    # `$$` is one `$`: the shell in the container reads the file
+    command:
+      - sh
+      - -c
+      - exec redis-server --requirepass "$$(cat /run/secrets/redis_password)"
     secrets: [redis_password]
 secrets:
   redis_password: { file: secrets/redis_password }
@@ -30,8 +33,10 @@ secrets:
 def test_half_of_the_password_is_a_variable(tmp_path: Path) -> None:
     # --8<-- [start:seen]
     found, said = compose(BROKEN, tmp_path)
-    assert found["services"]["redis"]["command"][-1] == "s3cret"  # the password that everybody has now
-    assert '"word\\" variable is not set. Defaulting to a blank string' in said  # one warning, and it starts
+    # the password that everybody has now
+    assert found["services"]["redis"]["command"][-1] == "s3cret"
+    # one warning, and it starts
+    assert '"word\\" variable is not set. Defaulting to a blank string' in said
     # --8<-- [end:seen]
 
 

@@ -11,7 +11,8 @@ Search = Callable[[Any, int], list[str]]
 
 def example(vectors: Any) -> Any:
     # --8<-- [start:example]
-    rows = np.array(vectors, dtype=np.float32)  # (n, d), a copy: the next line works in place
+    # (n, d), a copy: the next line works in place
+    rows = np.array(vectors, dtype=np.float32)
     faiss.normalize_L2(rows)  # then the inner product is the cosine
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(rows)
@@ -53,8 +54,9 @@ def test_what_was_not_found_is_the_last_page() -> None:
     index = example([[1, 0], [0.9, 0.1]])  # the third page was taken out of the index, and not out of the list
     search = broken(index, PAGES)
     # --8<-- [start:seen]
-    assert index.search(EAST, 4)[1].tolist() == [[0, 1, -1, -1]]  # -1: there is nothing more
-    assert search(EAST, 4) == ["opening hours", "refunds", "salaries of the board", "salaries of the board"]
+    # -1: there is nothing more
+    assert index.search(EAST, 4)[1].tolist() == [[0, 1, -1, -1]]
+    assert search(EAST, 4)[2:] == ["salaries of the board"] * 2
     # --8<-- [end:seen]
 
 

@@ -5,13 +5,15 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
 from tests.docs.systems.servers import command
-from tests.lessons.deployment.processes import until
+from tests.lessons.deployment.processes import Process, until
 
 pytestmark = pytest.mark.timeout(120)
 ONE_WORKER = ("--workers 2", "--workers 1")
@@ -33,6 +35,16 @@ class Caller(threading.Thread):
             self.said = type(error).__name__
 
 
+@dataclass
+class Patient:
+    process: Process
+    url: str
+    folder: Path
+    worker: int
+    report: Caller
+    began: float
+
+
 def pid(url: str) -> int:
     return httpx.get(f"{url}/pid", timeout=20, trust_env=False).json()
 
@@ -47,28 +59,34 @@ def test_two_workers_serve_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
         assert process.status() == 0
 
 
-def test_a_worker_that_is_busy_is_killed_with_all_that_it_has(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
+    """A gunicorn that works on a report in a thread, while the test beside it waits for a worker to be killed."""
+    folder = tmp_path_factory.mktemp("patient")
+    with command("gunicorn", folder, ONE_WORKER, IMPATIENT) as (process, url):
+        yield Patient(process, url, folder, pid(url), Caller(f"{url}/report/in-a-thread"), time.monotonic())
+
+
+def test_a_worker_that_is_busy_is_killed_with_all_that_it_has(tmp_path: Path, patient: Patient) -> None:
     with command("gunicorn", tmp_path, ONE_WORKER, IMPATIENT) as (process, url):
         # --8<-- [start:seen]
         before = pid(url)
         report = Caller(f"{url}/report")
         report.join(60)
         assert report.said == "RemoteProtocolError"  # no status: the connection ended
-        assert "WORKER TIMEOUT" in process.said  # "the loop has not turned for `--timeout` seconds"
+        # "the loop has not turned for `--timeout` seconds"
+        assert "WORKER TIMEOUT" in process.said
         assert pid(url) != before  # with every stream that the old one had open
         # --8<-- [end:seen]
 
 
-def test_a_loop_that_turns_is_alive_however_long_a_request_takes(tmp_path: Path) -> None:
-    with command("gunicorn", tmp_path, ONE_WORKER, IMPATIENT) as (process, url):
-        before = pid(url)
-        report = Caller(f"{url}/report/in-a-thread")
-        time.sleep(4.5)  # longer than --timeout, and than the arbiter's turn
-        assert "WORKER TIMEOUT" not in process.said
-        (tmp_path / "go").touch()
-        report.join(60)
-        assert report.said == '"a report"'
-        assert pid(url) == before
+def test_a_loop_that_turns_is_alive_however_long_a_request_takes(patient: Patient) -> None:
+    time.sleep(max(0, patient.began + 4.5 - time.monotonic()))  # longer than --timeout, and than the arbiter's turn
+    assert "WORKER TIMEOUT" not in patient.process.said
+    (patient.folder / "go").touch()
+    patient.report.join(60)
+    assert patient.report.said == '"a report"'
+    assert pid(patient.url) == patient.worker
 
 
 def test_the_class_of_older_pages_says_where_it_went() -> None:

@@ -18,7 +18,8 @@ def example() -> FastAPI:
     # --8<-- [start:example]
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-        timeout = httpx.Timeout(connect=3, write=10, read=60, pool=5)  # four clocks, and each has a meaning
+        # four clocks, and each has a meaning
+        timeout = httpx.Timeout(connect=3, write=10, read=60, pool=5)
         limits = httpx.Limits(max_connections=500, max_keepalive_connections=500)
         async with httpx.AsyncClient(timeout=timeout, limits=limits) as client:
             yield {"client": client}
@@ -27,7 +28,7 @@ def example() -> FastAPI:
 
     @app.get("/models")
     async def read_models(request: Request) -> list[str]:
-        reply = await request.state.client.get("https://api.openai.com/v1/models", headers=KEY)
+        reply = await request.state.client.get(f"{OPENAI}/models", headers=KEY)
         reply.raise_for_status()  # a refusal is no answer
         return [one["id"] for one in reply.json()["data"]]
 
@@ -35,7 +36,7 @@ def example() -> FastAPI:
     return app
 
 
-KEY = {"authorization": "Bearer sk-test"}
+OPENAI, KEY = "https://api.openai.com/v1", {"authorization": "Bearer sk-test"}
 
 
 def test_one_client_serves_all_requests(llm: MockLLM) -> None:

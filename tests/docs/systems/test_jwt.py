@@ -10,15 +10,25 @@ SECRET = "a secret that is as long as HS256 wants it"
 
 
 # --8<-- [start:example]
+US, CHAT = "https://auth.acme.test", "chat"
+
+
 def issue(user: str, *, lives_s: float = 900) -> str:
     now = time.time()
-    claims = {"sub": user, "iss": "https://auth.acme.test", "aud": "chat", "iat": now, "exp": now + lives_s}
-    return jwt.encode(claims, SECRET, algorithm="HS256")
+    who = {"sub": user, "iss": US, "aud": CHAT}
+    return jwt.encode({**who, "iat": now, "exp": now + lives_s}, SECRET)
 
 
 def read(token: str) -> dict[str, Any]:
-    must = {"algorithms": ["HS256"], "issuer": "https://auth.acme.test", "audience": "chat", "leeway": 30}
-    return jwt.decode(token, SECRET, **must, options={"require": ["exp", "iss", "aud", "sub"]})
+    return jwt.decode(
+        token,
+        SECRET,
+        algorithms=["HS256"],
+        issuer=US,
+        audience=CHAT,
+        leeway=30,  # clocks differ
+        options={"require": ["exp", "iss", "aud", "sub"]},
+    )
 
 
 # --8<-- [end:example]
@@ -27,7 +37,8 @@ def read(token: str) -> dict[str, Any]:
 class Broken:
     # --8<-- [start:broken]
     def log_in(self, user: str) -> str:
-        return issue(user, lives_s=30 * 86_400)  # so that nobody has to log in again
+        # so that nobody has to log in again
+        return issue(user, lives_s=30 * 86_400)
 
     def who(self, token: str) -> str:
         return read(token)["sub"]
@@ -41,11 +52,13 @@ class Repaired:
 
     # --8<-- [start:repaired]
     def log_in(self, user: str) -> str:
-        return issue(user, lives_s=900)  # a quarter of an hour; who is still welcome gets the next one
+        # a quarter of an hour; who is still welcome gets the next one
+        return issue(user, lives_s=900)
 
     def who(self, token: str) -> str:
         claims = read(token)
-        if claims["iat"] <= self.ended.get(claims["sub"], 0):  # kept for as long as a token lives
+        # kept for as long as a token lives
+        if claims["iat"] <= self.ended.get(claims["sub"], 0):
             raise PermissionError("This token was ended.")
         return claims["sub"]
 

@@ -19,7 +19,8 @@ def example() -> Any:
     async def read_models() -> list[str]:
         return ["mock-large"]
 
-    handler = Mangum(app, lifespan="off")  # what Lambda calls: handler(event, context) -> dict
+    # what Lambda calls: handler(event, context) -> dict
+    handler = Mangum(app, lifespan="off")
     # --8<-- [end:example]
     return handler
 
@@ -62,8 +63,10 @@ def test_a_stage_stands_before_every_path() -> None:
     def work(_: Any) -> None:
         handler = broken(service())
         # --8<-- [start:seen]
-        assert handler(event("/models"), None)["statusCode"] == 200  # the stage `$default`, and every test of yours
-        assert handler(event("/prod/models"), None)["statusCode"] == 404  # the stage `prod`: every route is gone
+        # the stage `$default`, and every test of yours
+        assert handler(event("/models"), None)["statusCode"] == 200
+        # the stage `prod`: every route is gone
+        assert handler(event("/prod/models"), None)["statusCode"] == 404
         # --8<-- [end:seen]
 
     on_lambda(work)

@@ -17,9 +17,15 @@ API_KEY: Any = "sk-test"
 
 def example() -> Runnable[dict[str, str], str]:
     # --8<-- [start:example]
-    prompt = ChatPromptTemplate([("system", "Answer in one sentence."), ("user", "{question}")])
-    model = ChatOpenAI(model="mock-large", api_key=API_KEY, timeout=60, max_retries=0)
-    chain = prompt | model | StrOutputParser()  # once, in the lifespan; then `await chain.ainvoke({"question": ...})`
+    prompt = ChatPromptTemplate([("system", "Be brief."), ("user", "{question}")])
+    model = ChatOpenAI(
+        model="mock-large",
+        api_key=API_KEY,
+        timeout=60,
+        max_retries=0,
+    )
+    # once, in the lifespan; then `await chain.ainvoke({"question": ...})`
+    chain = prompt | model | StrOutputParser()
     # --8<-- [end:example]
     return chain
 
@@ -44,7 +50,8 @@ def repaired() -> Runnable[dict[str, str], str]:
         async for piece in pieces:
             yield piece.replace("*", "")
 
-    shown = chain | without_stars  # a generator: it is given the pieces as they come
+    # a generator: it is given the pieces as they come
+    shown = chain | without_stars
     # --8<-- [end:repaired]
     return shown
 
@@ -63,10 +70,12 @@ async def test_a_function_waits_for_the_whole_answer(llm: MockLLM) -> None:
     chain, shown = example(), broken()
     # --8<-- [start:seen]
     llm.tokens(["So", " *long*", "!"])
-    assert [piece async for piece in chain.astream(QUESTION) if piece] == ["So", " *long*", "!"]
+    pieces = [piece async for piece in chain.astream(QUESTION) if piece]
+    assert pieces == ["So", " *long*", "!"]
 
     llm.tokens(["So", " *long*", "!"])
-    assert [piece async for piece in shown.astream(QUESTION)] == ["So long!"]  # one piece, when all is over
+    # one piece, when all is over
+    assert [piece async for piece in shown.astream(QUESTION)] == ["So long!"]
     # --8<-- [end:seen]
 
 

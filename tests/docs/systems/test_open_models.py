@@ -20,7 +20,8 @@ def example(url: str) -> Callable[[], AsyncOpenAI]:
 def broken(url: str) -> Callable[[], AsyncOpenAI]:
     # --8<-- [start:broken]
     def open_client() -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=f"{url}/v1")  # it wants no key, so none is given
+        # it wants no key, so none is given
+        return AsyncOpenAI(base_url=f"{url}/v1")
 
     # --8<-- [end:broken]
     return open_client
@@ -29,7 +30,8 @@ def broken(url: str) -> Callable[[], AsyncOpenAI]:
 def repaired(url: str) -> Callable[[], AsyncOpenAI]:
     # --8<-- [start:repaired]
     def open_client() -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=f"{url}/v1", api_key="unused")  # for each address its own, even where it has none
+        # for each address its own, even where it has none
+        return AsyncOpenAI(base_url=f"{url}/v1", api_key="unused")
 
     # --8<-- [end:repaired]
     return open_client
@@ -56,7 +58,8 @@ async def test_the_key_of_the_environment_goes_to_a_stranger(served: Served, mon
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-your-company")  # as on every laptop
     async with open_client() as client:
         await client.models.list()
-    assert served.fake.last.key == "sk-of-your-company"  # in the log of whoever runs that server
+    # in the log of whoever runs that server
+    assert served.fake.last.key == "sk-of-your-company"
     # --8<-- [end:seen]
 
 

@@ -16,7 +16,10 @@ def example(client: AsyncOpenAI) -> Callable[[str], Any]:
     async def ask_model(question: str) -> str:
         reply = await client.chat.completions.create(
             model="mock-large",
-            messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": question}],
+            messages=[
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": question},
+            ],
             max_completion_tokens=200,
         )
         choice = reply.choices[0]
@@ -32,7 +35,9 @@ def broken(client: AsyncOpenAI) -> Stream:
     # --8<-- [start:broken]
     async def stream_answer(question: str, bill: list[Any]) -> AsyncIterator[str]:
         stream = await client.chat.completions.create(
-            model="mock-large", messages=[{"role": "user", "content": question}], stream=True
+            model="mock-large",
+            messages=[{"role": "user", "content": question}],
+            stream=True,
         )
         async for chunk in stream:
             yield chunk.choices[0].delta.content or ""
@@ -92,7 +97,8 @@ async def test_a_stream_says_nothing_of_its_price(llm: MockLLM, client: AsyncOpe
         stream=True,
         stream_options={"include_usage": True},
     )
-    assert [len(chunk.choices) for chunk in [chunk async for chunk in stream]][-1] == 0  # choices[0]: IndexError
+    *_, last = [chunk async for chunk in stream]
+    assert last.choices == []  # so choices[0] is an IndexError
     # --8<-- [end:seen]
 
 

@@ -15,9 +15,10 @@ def example() -> FastAPI:
     class Problem(BaseModel):
         detail: str
 
-    app = FastAPIOffline(title="Chat", version="1.0.0")  # FastAPI, with the scripts of /docs from this process
+    # FastAPI, with the scripts of /docs from this process
+    app = FastAPIOffline(title="Chat", version="1.0.0")
 
-    @app.post("/chat", responses={429: {"model": Problem, "description": "Come back after Retry-After seconds."}})
+    @app.post("/chat", responses={429: {"model": Problem}})
     async def create_chat() -> str:
         return "42"
 
@@ -34,7 +35,8 @@ def broken() -> FastAPI:
 
 def repaired() -> FastAPI:
     # --8<-- [start:repaired]
-    app = FastAPI(openapi_url=None)  # without the document there are no pages either
+    # without the document there are no pages either
+    app = FastAPI(openapi_url=None)
     # --8<-- [end:repaired]
     return app
 
@@ -56,7 +58,8 @@ def test_the_page_is_gone_and_the_document_is_not() -> None:
     caller = with_a_hidden_route(broken())
     # --8<-- [start:seen]
     assert caller.get("/docs").status_code == 404
-    assert "/admin/keys" in caller.get("/openapi.json").json()["paths"]  # every route, for everybody
+    # every route, for everybody
+    assert "/admin/keys" in caller.get("/openapi.json").json()["paths"]
     assert caller.post("/admin/keys").status_code == 200  # which was open all along
     # --8<-- [end:seen]
 

@@ -1,6 +1,7 @@
 """The pages on systems: one style, nothing typed in that no test has run, and nothing named that is not there."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ PARTS = ["What for", "The smallest example", "The trap: ", "Asked in interviews"
 PLACES = (
     r"`((?:capstone|deploy|lessons|notebooks|solutions|src|tests)/[\w./-]+|Dockerfile|\.dockerignore|compose\.yaml)`"
 )
+COLUMNS = 80  # what a window of 1,440 pixels shows without scrolling
 MINUTES = 3
 WORDS_A_MINUTE = 200
 
@@ -52,6 +54,16 @@ def test_a_page_is_read_in_three_minutes(page: Path) -> None:
 def test_all_code_is_included_from_a_test(page: Path) -> None:
     for block in re.findall(r"^```\w+.*?\n(.*?)^```", read(page), flags=re.M | re.S):
         assert re.fullmatch(r'--8<-- "tests/docs/[^"]+"\n', block), block
+
+
+def test_no_line_of_code_is_wider_than_the_page() -> None:
+    wide = []
+    for file in [*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.glob("commands/*.sh")]:
+        text = file.read_text(encoding="utf-8")
+        shown = re.findall(r"-8<-- \[start:\w+\]\n(.*?)[^\n]*-8<-- \[end", text, flags=re.S)
+        for block in [text] if file.suffix == ".sh" else shown:
+            wide += [f"{file.name}: {line}" for line in textwrap.dedent(block).splitlines() if len(line) > COLUMNS]
+    assert wide == []
 
 
 def test_every_section_is_shown_and_is_there() -> None:

@@ -24,7 +24,8 @@ def example(url: str) -> Redis:
         socket_timeout=1,  # a Redis that is frozen says nothing, for ever
         decode_responses=True,
     )
-    redis = Redis.from_pool(pool)  # one for the process, opened in the lifespan, ended by `await redis.aclose()`
+    # one for the process, opened in the lifespan, ended by `await redis.aclose()`
+    redis = Redis.from_pool(pool)
     # --8<-- [end:example]
     return redis
 
@@ -87,13 +88,15 @@ class LeavesBehindIncr:
 async def test_a_count_without_an_end_locks_out_for_good(redis: Redis) -> None:
     count = broken(LeavesBehindIncr(redis))
     # --8<-- [start:seen]
-    with pytest.raises(asyncio.CancelledError):  # the caller closes the tab behind `incr`, or the process is killed
+    # the caller closes the tab behind `incr`, or the process is killed
+    with pytest.raises(asyncio.CancelledError):
         await count("ada")
     assert await redis.ttl("calls:ada") == -1  # a key without an end
 
     count = broken(redis)
     assert [await count("ada") for _ in range(3)] == [2, 3, 4]
-    assert await redis.ttl("calls:ada") == -1  # ada's minute never ends, and no restart helps
+    # ada's minute never ends, and no restart helps
+    assert await redis.ttl("calls:ada") == -1
     # --8<-- [end:seen]
 
 

@@ -11,7 +11,12 @@ from pydantic_settings.exceptions import SettingsError
 
 # --8<-- [start:example]
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CHAT_", env_file=".env", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CHAT_",
+        env_file=".env",
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
 
     api_key: SecretStr  # no default: without it the service does not start
     timeout_s: float = 60.0
@@ -37,7 +42,9 @@ def repaired() -> type[BaseSettings]:
         @field_validator("models", mode="before")
         @classmethod
         def _split(cls, value: object) -> object:
-            return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+            if not isinstance(value, str):
+                return value
+            return [word.strip() for word in value.split(",") if word.strip()]
 
     # --8<-- [end:repaired]
     return Models
@@ -61,8 +68,9 @@ def test_a_missing_key_stops_the_start_and_a_given_one_is_not_shown(monkeypatch:
 def test_two_names_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = broken()
     # --8<-- [start:seen]
-    monkeypatch.setenv("MODELS", "mock-large,mock-small")  # as every other program takes it
-    with pytest.raises(SettingsError, match='error parsing value for field "models"'):
+    # as every other program takes it
+    monkeypatch.setenv("MODELS", "mock-large,mock-small")
+    with pytest.raises(SettingsError, match='parsing value for field "models"'):
         settings()
 
     monkeypatch.setenv("MODELS", "")  # as Compose passes on what nobody has set

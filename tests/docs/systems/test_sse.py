@@ -27,7 +27,8 @@ REPAIRED = """
 // --8<-- [start:repaired]
 const source = new EventSource("chat?question=Why");
 source.onmessage = (event) => show(JSON.parse(event.data).text);
-source.addEventListener("done", () => source.close()); // the end is an event, or there is none
+// the end is an event, or there is none
+source.addEventListener("done", () => source.close());
 // --8<-- [end:repaired]
 """
 
@@ -86,7 +87,8 @@ def test_the_browser_asks_again_and_again(page: Page) -> None:
         # --8<-- [start:seen]
         text = shown(page, url, BROKEN, until="document.body.innerText.length > 30")
         assert text.startswith("forty-twoforty-twoforty-two")  # one question
-        assert service.calls >= 3  # the stream was over, so the browser connected anew, as the standard says
+        # the stream was over, so the browser connected anew, as the standard says
+        assert service.calls >= 3
         # --8<-- [end:seen]
         page.goto("about:blank")
 

@@ -26,7 +26,8 @@ def broken() -> uvicorn.Config:
 
 def repaired() -> uvicorn.Config:
     # --8<-- [start:repaired]
-    config = uvicorn.Config(app, timeout_keep_alive=75)  # longer than whoever stands in front
+    # longer than whoever stands in front
+    config = uvicorn.Config(app, timeout_keep_alive=75)
     # --8<-- [end:repaired]
     return config
 
@@ -74,11 +75,13 @@ def test_the_command_serves_and_ends_when_it_is_asked_to(tmp_path: Path) -> None
 
 def test_an_idle_connection_is_left_under_the_balancer() -> None:
     # --8<-- [start:seen]
-    assert broken().timeout_keep_alive == 5  # seconds; a load balancer keeps idle connections for a minute
+    # seconds; a load balancer keeps idle connections for a minute
+    assert broken().timeout_keep_alive == 5
     with served(app, timeout_keep_alive=1) as url, balanced(url) as balancer:
         assert balancer.get("/pid") == 200
         assert balancer.is_left()  # after a second; the balancer does not look
-        assert balancer.get("/pid") == 502  # for whoever asked, and your log has no line of it
+        # for whoever asked, and your log has no line of it
+        assert balancer.get("/pid") == 502
     # --8<-- [end:seen]
 
 

@@ -19,8 +19,10 @@ def broken(client: httpx2.Client) -> Callable[[], str]:
     # --8<-- [start:broken]
     def ask_model() -> str:
         try:
-            return client.get("https://model.test/").text  # httpx2's client, as the official ones have inside
-        except httpx.TimeoutException:  # httpx's error, from the import of last year
+            # httpx2's client, as the official ones have inside
+            return client.get("https://model.test/").text
+        # httpx's error, from the import of last year
+        except httpx.TimeoutException:
             return "The model is slow today."
 
     # --8<-- [end:broken]
@@ -52,7 +54,8 @@ def said_by(work: Callable[[], str]) -> str:
 
 with httpx2.Client(transport=httpx2.MockTransport(silent), trust_env=False) as client:
     # --8<-- [start:seen]
-    assert said_by(broken(client)) == "httpx2.ReadTimeout"  # which no `except` of httpx knows
+    # which no `except` of httpx knows
+    assert said_by(broken(client)) == "httpx2.ReadTimeout"
     assert not issubclass(httpx2.TimeoutException, httpx.HTTPError)
     # --8<-- [end:seen]
     assert said_by(repaired(client)) == "The model is slow today."
@@ -60,5 +63,7 @@ with httpx2.Client(transport=httpx2.MockTransport(silent), trust_env=False) as c
 with respx.mock(assert_all_called=False) as router, httpx2.Client(trust_env=False) as client:
     router.get("http://127.0.0.1:9/").respond(json="a fake answer")
     # --8<-- [start:escapes]
-    assert said_by(lambda: client.get("http://127.0.0.1:9/").text) == "httpx2.ConnectError"  # it really went there
+    # it really went there
+    said = said_by(lambda: client.get("http://127.0.0.1:9/").text)
+    assert said == "httpx2.ConnectError"
     # --8<-- [end:escapes]

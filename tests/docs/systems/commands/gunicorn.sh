@@ -1,2 +1,3 @@
 exec gunicorn tests.docs.systems.service:app --bind "127.0.0.1:$PORT" \
-  --worker-class uvicorn_worker.UvicornWorker --workers 2 --timeout 30 --graceful-timeout 30
+  --worker-class uvicorn_worker.UvicornWorker --workers 2 \
+  --timeout 30 --graceful-timeout 30
