@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from capstone.services.jobqueue import Queue
@@ -18,6 +19,7 @@ class OldJobs:
     rows: JobRows
     kept_days: float  # 0: for ever
     every_s: float = 3_600.0
+    now: Callable[[], float] = time.time
 
     async def keep_deleting(self) -> None:
         """Look for them once an hour, until cancelled."""
@@ -36,7 +38,7 @@ class OldJobs:
             over = [job_id for job_id, job in states.items() if job is None or job.state in ("done", "failed")]
             await self.rows.note_over(over)
         deleted = 0
-        while old := await self.rows.over_since(time.time() - self.kept_days * DAY_S):
+        while old := await self.rows.over_since(self.now() - self.kept_days * DAY_S):
             await self.queue.forget(old)  # first: what is left of a job whose row is gone is found by nobody
             await self.rows.forget(old)
             deleted += len(old)
