@@ -264,17 +264,25 @@ def test_what_everybody_knows_lets_nobody_start(chosen: dict[str, Any], setting:
 @pytest.mark.task(1)
 @pytest.mark.parametrize(
     "chosen",
-    [{}, {"host": "::1"}, {"host": EVERYWHERE, "secret": GOOD}, {"secret": GOOD, "admin_password": "correct-Horse-7"}],
-    ids=["laptop", "loopback of IPv6", "a server", "with a password"],
+    [
+        {},
+        {"host": "::1"},
+        {"demo": False},
+        {"host": EVERYWHERE, "secret": GOOD},
+        {"secret": GOOD, "admin_password": "correct-Horse-7"},
+    ],
+    ids=["laptop", "loopback of IPv6", "without the demo key", "a server", "with a password"],
 )
 def test_good_settings_start(chosen: dict[str, Any]) -> None:
     """A check that refuses too much is switched off by the first who is in a hurry."""
+    given = settings(**chosen)
     told = ""
     try:
-        lesson.check(settings(**chosen))
+        lesson.check(given)
     except UnsafeSettings as error:
         told = str(error)
-    assert not told, f"settings that are fine ({sorted(chosen) or 'the defaults, on loopback'}) were refused: {told}"
+    shown = f"{given.host}; given: {', '.join(chosen) or 'nothing'}"
+    assert not told, f"settings that are fine ({shown}) were refused: {told}"
 
 
 @pytest.mark.task(1)
@@ -422,6 +430,8 @@ async def test_one_that_does_not_close_keeps_no_other_open(name: str, tmp_path: 
         f"{', '.join(service.opened)}"
     )
     assert problem is not None, f"closing {name} failed, and nobody was told"
+    said = [str(one) for one in (problem, *getattr(problem, "exceptions", ()))]
+    assert f"{name} does not close" in said, f"closing {name} failed, and what was raised is {problem!r}"
 
 
 # 09.3
@@ -782,10 +792,13 @@ def cases(running: Running) -> dict[str, httpx.Response]:
             said[name] = running.client.request(method, path, **more)
         except httpx.HTTPError as error:
             last = list(said)[-1:] or ["none"]
-            pytest.fail(
-                f"{method} {path} ({name}) had no answer: {error!r}. A server closes the connection when an exception "
-                f"has come out of the application: here, or at the one before it ({last[0]})."
+            why = (
+                "Whoever should have answered does not know of it."
+                if isinstance(error, httpx.TimeoutException)
+                else "A server closes the connection when an exception has come out of the application: here, or at "
+                f"the one before it ({last[0]})."
             )
+            pytest.fail(f"{method} {path} ({name}) had no answer: {type(error).__name__}. {why}")
     key = running.key()
     with limited(running, 1):
         running.chat(key)
