@@ -32,7 +32,8 @@ def cluster(postgres: Postgres, tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def three(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three instances. For tests that break nothing and take tenants, keys and prompts of their own."""
+    """Three instances and a worker. For tests that break nothing and take tenants, keys and prompts of their own."""
     with open_cluster(postgres, tmp_path_factory.mktemp("three")) as one:
         one.start(3, CAPSTONE_KEY_CACHE_S=3600)
+        one.worker("--without-mingle", "--without-gossip")
         yield one
