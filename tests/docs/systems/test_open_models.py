@@ -11,7 +11,11 @@ from mockllm.server import Served, serve_in_thread
 def example(url: str) -> Callable[[], AsyncOpenAI]:
     # --8<-- [start:example]
     def open_client() -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", timeout=120)
+        return AsyncOpenAI(
+            base_url=f"{url}/v1",
+            api_key="unused",
+            timeout=120,
+        )
 
     # --8<-- [end:example]
     return open_client
@@ -31,7 +35,10 @@ def repaired(url: str) -> Callable[[], AsyncOpenAI]:
     # --8<-- [start:repaired]
     def open_client() -> AsyncOpenAI:
         # for each address its own, even where it has none
-        return AsyncOpenAI(base_url=f"{url}/v1", api_key="unused")
+        return AsyncOpenAI(
+            base_url=f"{url}/v1",
+            api_key="unused",
+        )
 
     # --8<-- [end:repaired]
     return open_client

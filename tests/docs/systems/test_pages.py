@@ -41,7 +41,9 @@ def test_a_page_has_its_parts_in_order(page: Path) -> None:
     assert all(found.startswith(part) for found, part in zip(headings, PARTS, strict=True)), headings
     last = read(page).split("## Where it works here\n")[1]
     assert re.findall(r"^- (\*\*\w+\*\*)", last, flags=re.M)[:2] == ["**Lesson**", "**Capstone**"]
-    assert re.search(r"## Asked in interviews\n\n\*\*.+\?.*\*\*\n\n> ", read(page)), "a question, and an answer to say"
+    spoken = re.search(r'## Asked in interviews\n\n!!! quote ".+[?.]"\n\n((?:    .+\n)+)', read(page))
+    assert spoken, "a question, and an answer to say"
+    assert 3 <= len(spoken[1].splitlines()) <= 7, "sentences"
 
 
 @pages

@@ -52,7 +52,10 @@ def example(REDIS: str) -> FastAPI:
 
 def broken() -> Limiter:
     # --8<-- [start:broken]
-    limiter = Limiter(key_func=lambda request: request.headers.get("x-api-key", ""))
+    def sender(request: Request) -> str:
+        return request.headers.get("x-api-key", "")
+
+    limiter = Limiter(key_func=sender)
     # --8<-- [end:broken]
     return limiter
 
