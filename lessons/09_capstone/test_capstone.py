@@ -209,9 +209,11 @@ def started(provider: MockLLM, data: Path) -> Iterator[Running]:
     app = lesson.create_app(real(provider, data), log, parts=NINE, more=[careless, another])
     begun(app, 2)
     with serve(app) as url, httpx.Client(base_url=url, headers=DEMO, timeout=PATIENCE_S) as client:
-        if client.get("/health").status_code == 500:
-            last = re.findall(r"\w*(?:Error|Exception): [^\\\"\n]*", log.getvalue())[-1:] or ["nothing of it"]
-            pytest.fail(f"every request is answered 500; the log says {last[0]}. Look at what 09.4 adds, and where.")
+        status = client.get("/health").status_code
+        last = re.findall(r"(?:\\n)?(\w*(?:Error|Exception): [^\\\"\n]*)", log.getvalue())[-1:] or ["nothing of it"]
+        assert status != 500, (
+            f"every request is answered 500, the log says {last[0]}: look at what 09.4 adds, and where"
+        )
         yield Running(app, url, client, provider, log)
 
 
@@ -798,7 +800,7 @@ def cases(running: Running) -> dict[str, httpx.Response]:
                 else "A server closes the connection when an exception has come out of the application: here, or at "
                 f"the one before it ({last[0]})."
             )
-            pytest.fail(f"{method} {path} ({name}) had no answer: {type(error).__name__}. {why}")
+            raise AssertionError(f"{method} {path} ({name}) had no answer: {type(error).__name__}. {why}") from None
     key = running.key()
     with limited(running, 1):
         running.chat(key)
