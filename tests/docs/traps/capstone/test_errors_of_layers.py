@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -47,7 +48,7 @@ def broken() -> FastAPI:
 def repaired() -> FastAPI:
     # --8<-- [start:repaired]
     class OneShape:
-        """Outside of all that can refuse: gives every error that passes one form, and leaves its headers alone."""
+        """Give every error that passes one form, and leave its headers alone."""
 
         def __init__(self, app: Any) -> None:
             self.app = app
@@ -66,9 +67,10 @@ def repaired() -> FastAPI:
                     said += message.get("body", b"")
                     if not message.get("more_body"):
                         body = JSONResponse(in_shape(head["status"], said)).body
-                        kept = [pair for pair in head["headers"] if pair[0] not in (b"content-type", b"content-length")]
-                        kept += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-                        await send({**head, "headers": kept})
+                        headers = MutableHeaders(raw=head["headers"])
+                        headers["content-type"] = "application/json"
+                        headers["content-length"] = str(len(body))
+                        await send(head)
                         await send({"type": "http.response.body", "body": body})
 
             await self.app(scope, receive, send_on if scope["type"] == "http" else send)
@@ -79,14 +81,15 @@ def repaired() -> FastAPI:
         except ValueError:
             told = None  # a layer's own words
         told = told if isinstance(told, dict) else {}
-        return {"error": told.get("error") or HTTPStatus(status).phrase, "fields": told.get("fields", [])}
+        words = told.get("error") or HTTPStatus(status).phrase
+        return {"error": words, "fields": told.get("fields", [])}
 
     app = FastAPI()
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=1_000)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["testserver"])
-    app.add_middleware(OneShape)
+    app.add_middleware(OneShape)  # outside of all that can refuse
 
-    @app.exception_handler(StarletteHTTPException)  # FastAPI's own is a kind of this one, and so are 404 and 405
+    @app.exception_handler(StarletteHTTPException)  # 404, 405, and FastAPI's own kind
     async def refused(_: Request, error: StarletteHTTPException) -> JSONResponse:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
@@ -102,11 +105,17 @@ def repaired() -> FastAPI:
 def test_one_service_and_four_forms_of_an_error() -> None:
     client = TestClient(broken())
     # --8<-- [start:seen]
-    assert client.post("/chat", json={"prompt": "Hi"}).json() == {"error": "the money is gone"}
+    refused = client.post("/chat", json={"prompt": "Hi"})
+    assert refused.json() == {"error": "the money is gone"}
     assert set(client.post("/chat", json={}).json()) == {"error", "fields"}
-    assert client.get("/nowhere").json() == {"detail": "Not Found"}  # the router's, and another class of the same name
-    assert client.post("/chat", content=b"x" * 2_000).text == "Content Too Large"  # a layer's own words
-    assert client.get("/nowhere", headers={"Host": "rebound.test"}).text == "Invalid host header"  # another's
+
+    # The router's, of another class with the same name.
+    assert client.get("/nowhere").json() == {"detail": "Not Found"}
+
+    # Layers, in words of their own.
+    assert client.post("/chat", content=b"x" * 2_000).text == "Content Too Large"
+    elsewhere = client.get("/nowhere", headers={"Host": "rebound.test"})
+    assert elsewhere.text == "Invalid host header"
     # --8<-- [end:seen]
 
 

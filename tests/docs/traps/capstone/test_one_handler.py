@@ -42,15 +42,19 @@ def repaired(noticed: asyncio.Event) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         drain = {"draining": False}
-        of_the_server: Any = signal.getsignal(signal.SIGTERM)  # it has taken the signal before us
+        of_the_server: Any = signal.getsignal(signal.SIGTERM)  # which came first
         loop, ending = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
         async def end() -> None:
             drain["draining"] = True  # /ready says so
-            await noticed.wait()  # asyncio.sleep(10): as long as the load balancer takes to look
+            await noticed.wait()  # asyncio.sleep(10): until the load balancer has looked
             of_the_server(signal.SIGTERM, None)
 
-        loop.add_signal_handler(signal.SIGTERM, lambda: ending or ending.add(loop.create_task(end())))
+        def begin() -> None:
+            if not ending:  # whoever is impatient signals twice
+                ending.add(loop.create_task(end()))
+
+        loop.add_signal_handler(signal.SIGTERM, begin)
         try:
             yield {"drain": drain}
         finally:
@@ -93,7 +97,7 @@ async def test_the_server_hears_nothing_and_serves_until_it_is_killed() -> None:
         # --8<-- [start:seen]
         os.kill(os.getpid(), signal.SIGTERM)
         assert (await caller.get("/ready")).status_code == 503  # we have heard it
-        assert not server.should_exit  # and the server has not: what streams is cut by SIGKILL, half a minute later
+        assert not server.should_exit  # the server has not, until SIGKILL
         # --8<-- [end:seen]
 
 

@@ -102,7 +102,7 @@ def repaired(world: World) -> FastAPI:
     # --8<-- [start:repaired]
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with AsyncExitStack() as stack:  # closes in reverse what it has got, whatever happens
+        async with AsyncExitStack() as stack:  # closes what it has, in reverse
             store = await open_store()
             stack.push_async_callback(store.close)
             usage = await open_usage(store)
@@ -119,12 +119,13 @@ def repaired(world: World) -> FastAPI:
 def test_the_last_records_are_lost_and_half_a_start_stays_open() -> None:
     world = World()
     # --8<-- [start:seen]
-    with pytest.raises(RuntimeError, match="the store is closed"), TestClient(broken(world)) as caller:
+    app = broken(world)
+    with pytest.raises(RuntimeError, match="is closed"), TestClient(app) as caller:
         caller.post("/chat")
-    assert world.store.rows == []  # the records waited for the end, and the store did not
-    assert world.model.is_open  # nor was anything closed that came behind the error
+    assert world.store.rows == []  # the record waited for the end, the store did not
+    assert world.model.is_open  # it came behind the error
 
-    half = World(reachable=False)  # the provider is away, and you are started ten times
+    half = World(reachable=False)  # the provider does not answer
     with pytest.raises(ConnectionError), TestClient(broken(half)):
         pass
     assert half.store.is_open

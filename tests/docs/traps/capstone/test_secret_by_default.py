@@ -22,7 +22,8 @@ def broken() -> FastAPI:
     async def list_users(authorization: Annotated[str, Header()] = "") -> str:
         if SECRET == "change-me" and os.getenv("ENV") == "production":
             raise HTTPException(500, "SECRET_KEY is not set")
-        who = jwt.decode(authorization.removeprefix("Bearer "), SECRET, algorithms=["HS256"])
+        token = authorization.removeprefix("Bearer ")
+        who = jwt.decode(token, SECRET, algorithms=["HS256"])
         return f"everything, for {who['sub']}"
 
     # --8<-- [end:broken]
@@ -35,8 +36,8 @@ def repaired() -> FastAPI:
 
     def checked_secret() -> str:
         secret = os.getenv("SECRET_KEY", "")
-        if len(secret) < 32 or len(set(secret)) < 8:  # before anything is made, and the secret is not in the text
-            raise SystemExit(f"SECRET_KEY is missing or weak ({len(secret)} characters). Make one: {MAKE_ONE}")
+        if len(secret) < 32 or len(set(secret)) < 8:  # and it is not in the text
+            raise SystemExit(f"SECRET_KEY is missing or weak. Make one: {MAKE_ONE}")
         return secret
 
     def create_app(secret: str) -> FastAPI:
@@ -44,8 +45,9 @@ def repaired() -> FastAPI:
 
         @app.get("/users")
         async def list_users(authorization: Annotated[str, Header()] = "") -> str:
+            token = authorization.removeprefix("Bearer ")
             try:
-                who = jwt.decode(authorization.removeprefix("Bearer "), secret, algorithms=["HS256"])
+                who = jwt.decode(token, secret, algorithms=["HS256"])
             except jwt.InvalidTokenError:
                 raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"}) from None
             return f"everything, for {who['sub']}"
@@ -60,12 +62,12 @@ def test_whoever_has_read_the_tutorial_is_the_admin(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("SECRET_KEY", raising=False)
     # --8<-- [start:seen]
     caller = TestClient(broken())
-    token = jwt.encode({"sub": "admin"}, "change-me")  # from the first list that a scanner tries
+    token = jwt.encode({"sub": "admin"}, "change-me")  # first in every scanner's list
     answer = caller.get("/users", headers={"Authorization": f"Bearer {token}"})
     assert answer.json() == "everything, for admin"
 
-    monkeypatch.setenv("ENV", "production")  # where it is checked, and by whom: the first who asks
-    assert caller.get("/docs").status_code == 200  # the process runs, and its probes are green
+    monkeypatch.setenv("ENV", "production")  # where it is checked, by who asks first
+    assert caller.get("/docs").status_code == 200  # the process runs
     assert caller.get("/users").status_code == 500
     # --8<-- [end:seen]
 

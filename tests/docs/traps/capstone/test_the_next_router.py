@@ -66,8 +66,8 @@ def test_who_asks_every_route_without_a_key_finds_the_one_that_forgot() -> None:
     # --8<-- [start:seen]
     caller = TestClient(app)
     paths = caller.get("/openapi.json").json()["paths"]
-    answers = {path: caller.get(path).status_code for path in paths}  # as a scanner does
-    assert answers == {"/health": 200, "/chat": 401, "/reports": 200}
+    answers = {path: caller.get(path).status_code for path in paths}
+    assert answers == {"/health": 200, "/chat": 401, "/reports": 200}  # as a scanner asks
     # --8<-- [end:seen]
 
 
