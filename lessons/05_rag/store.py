@@ -32,7 +32,7 @@ class Document:
     tenant: str = "public"
     meta: Mapping[str, str] = field(default_factory=dict)  # what a query may ask for: {"team": "search"}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A hash over all that is kept of it besides its name: as long as it stays the same, nothing has to be done."""
         # TODO 05.6: hash whatever makes two versions of a document differ.

@@ -2,8 +2,10 @@
 
 import asyncio
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,3 +131,28 @@ async def test_queries_run_on_while_the_library_changes(tmp_path: Path) -> None:
     await asyncio.gather(*readers)
     assert mixed == []
     assert searches > 40
+
+
+async def test_five_megabytes_are_hashed_once_and_not_for_every_chunk(tmp_path: Path) -> None:
+    """Each chunk carries the digest of its document: hashed each time, a book takes hours."""
+    made: list[str] = []
+
+    class Text(str):
+        __slots__ = ()
+
+        def encode(self, *_: Any) -> bytes:
+            made.append("to bytes")
+            return super().encode()
+
+    async def embed(texts: Any) -> Any:
+        return lesson.store.np.ones((len(texts), 2), lesson.store.np.float32)
+
+    dumps = lesson.store.json.dumps
+    lesson.store.json = SimpleNamespace(dumps=lambda *args, **more: Text(dumps(*args, **more)), loads=json.loads)
+    try:
+        library = lesson.store.Library(tmp_path / "index", embed)
+        await library.put(lesson.store.Document("book", "A sentence of a book. " * 5_000))
+    finally:
+        lesson.store.json = json
+    assert len(library.snapshot.chunks) > 50
+    assert len(made) <= 2, "once for the digest, once for the index on disk"
