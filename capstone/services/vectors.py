@@ -101,14 +101,14 @@ class SharedShelf(Intake):
         """Let a document be found no longer."""
         await self.vectors.remove(document.id)
 
-    def _look_at_index(self, vector: Sequence[float]) -> None:
+    def _look_at_index(self, vector: Any) -> None:
         """See in a while, and beside the documents, whether there are enough chunks for an index."""
         now = asyncio.get_running_loop().time()
         if now > self._looked_at + 30 and (self._index is None or self._index.done()):
             self._looked_at = now
             self._index = asyncio.create_task(self._make_index(vector), name="index of vectors")
 
-    async def _make_index(self, vector: Sequence[float]) -> None:
+    async def _make_index(self, vector: Any) -> None:
         try:
             async with asyncio.timeout(3_600):
                 if await self.vectors.index_if_many(vector):

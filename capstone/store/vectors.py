@@ -39,7 +39,7 @@ class NewChunk:
     start: int
     end: int
     text: str
-    vector: Sequence[float] = ()  # numbers, as the model gave them
+    vector: Any = ()  # (d,) numbers of any kind, and of any length
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ class Vectors:
         async with self.database.writing() as session:
             await session.execute(delete(Chunk).where(Chunk.document_id == document_id))
 
-    async def nearest(
-        self, tenant: str, vector: Sequence[float], *, k: int, floor: float, where: Mapping[str, str]
-    ) -> list[Found]:
+    async def nearest(self, tenant: str, vector: Any, *, k: int, floor: float, where: Mapping[str, str]) -> list[Found]:
         """Return the k nearest chunks of a tenant whose `meta` says all of `where`, nearest first, none below `floor`.
 
         Nothing is missed: where an approximate search brings fewer than k, as it does when few of a tenant's many
@@ -90,7 +88,7 @@ class Vectors:
         found = [Found(row[0], row[1], row[2], row[3], row[4], row[5], 1 - row[6]) for row in rows]
         return [one for one in found if one.score >= floor]  # a vector of length 0 has the score NaN, which is none
 
-    def _asked(self, tenant: str, vector: Sequence[float], where: Mapping[str, str]) -> Select[*tuple[Any, ...]]:
+    def _asked(self, tenant: str, vector: Any, where: Mapping[str, str]) -> Select[*tuple[Any, ...]]:
         """Select what a tenant may see, and how far it is from a vector."""
         from pgvector.sqlalchemy import VECTOR
 
@@ -106,7 +104,7 @@ class Vectors:
         asked = asked.where(Document.state != "deleting")
         return asked.where(Chunk.meta.op("@>")(storable(where))) if where else asked
 
-    def _space(self, vector: Sequence[float]) -> str:
+    def _space(self, vector: Any) -> str:
         """Return what vectors must have in common to be compared."""
         return f"{self.model}/{len(vector)}"
 
@@ -114,11 +112,12 @@ class Vectors:
         """Queue what is found by none of this model: another one embedded it. Return how many documents."""
         ours = Chunk.model.startswith(f"{self.model}/", autoescape=True)
         lost = ~select(Chunk.place).where(Chunk.document_id == Document.id, ours).exists()
-        again = update(Document).where(Document.state == "ready", Document.chunks > 0, lost).values(state="queued")
+        found = (Document.state == "ready", Document.chunks > 0, lost)
+        again = update(Document).where(*found).values(state="queued", claimed_until=0.0)
         async with self.database.writing(long=True) as session:
             return (await session.execute(again)).rowcount  # type: ignore[attr-defined]
 
-    async def index_if_many(self, vector: Sequence[float]) -> bool:
+    async def index_if_many(self, vector: Any) -> bool:
         """Make the index for vectors like this one, once there are so many that it is worth it; True if it is there.
 
         It is made beside whoever reads and writes, by one instance, and takes minutes where there are very many.

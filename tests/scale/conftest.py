@@ -1,8 +1,9 @@
 """Real servers that several capstones share. `cluster` is empty and yours; `three` is everybody's, so break nothing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,23 @@ os.environ["CAPSTONE_PARTS"] = "reference"
 def postgres() -> Iterator[Postgres]:
     """A server; every cluster makes itself a database in it."""
     with open_postgres(*QUICK) as one:
+        yield one
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """The name of a database with the tables of this version."""
+    name = postgres.create()
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+async def store(postgres: Postgres, database: str, tmp_path: Path) -> AsyncIterator[Any]:
+    """A store over it, in this process."""
+    from tests.scale.stores import opened  # here: it imports the capstone, which looks at the environment then
+
+    async with opened(postgres, database, tmp_path) as one:
         yield one
 
 
