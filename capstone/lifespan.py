@@ -87,14 +87,14 @@ class Service:
     async def open_access(self) -> AsyncIterator[Access]:
         """Make what checks keys and tokens; needs the store."""
         secret = await asyncio.to_thread(secret_of, self.settings)
-        self.access = Access(self.settings, self.store.keys, self.store.users, secret)
-        if self.shared:
-            keys = self.access.store
-            news = KeyNews(self.shared, self.redis_url, keys.forget, keys.forget_all)
-            keys.tell = news.tell
-            async with open_news(news):
-                yield self.access
-        else:
+        self.access = Access(self.settings, self.store.keys, self.store.users, secret, self.redis_url)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.access.tries.close)
+            if self.shared:
+                keys = self.access.store
+                news = KeyNews(self.shared, self.redis_url, keys.forget, keys.forget_all)
+                keys.tell = news.tell
+                await stack.enter_async_context(open_news(news))
             yield self.access
 
     @asynccontextmanager

@@ -22,6 +22,7 @@ from capstone.services.work import open_queue
 from capstone.settings import Settings
 from capstone.startup import UnsafeSettings, check, read_settings
 from capstone.store.database import DatabaseAway
+from capstone.store.outage import UnusableDatabase
 
 log = logging.getLogger("capstone.jobs")
 
@@ -99,7 +100,8 @@ class Desk:
             try:
                 self.bench = Bench(self.settings)
             except Exception as error:
-                log.critical("the worker does not start: %s", error, exc_info=error)
+                meant = isinstance(error, UnusableDatabase | DatabaseAway)  # their words say it all
+                log.critical("the worker does not start: %s", error, exc_info=None if meant else error)
                 raise SystemExit(1) from error
 
     def status(self, job_id: str) -> Any:

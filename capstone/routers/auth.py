@@ -8,14 +8,13 @@ from fastapi.security import OAuth2PasswordRequestForm
 
 from capstone.dependencies import AccessDep, KeyKeeper, StoreDep
 from capstone.errors import ApiError
-from capstone.parts import auth, production
+from capstone.parts import auth
 from capstone.schemas.auth import IssuedKey, KeyList, KeyOut, NewKey, TokenOut
 from capstone.services.access import ONLY_MODEL, SCOPES, only_models
 from capstone.store.tables import Key
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 TOKEN_S = 900  # lesson 08's tokens live as long
-TRIES = production.RateLimiter(limit=20)  # passwords that one address may try in a minute
 
 
 @router.post("/token")
@@ -24,7 +23,7 @@ async def create_token(
 ) -> TokenOut:
     """Exchange a name and a password for a token that ends soon."""
     address = request.client.host if request.client else ""
-    verdict = await TRIES.hit(f"password:{address}")
+    verdict = await access.tries.hit(f"password:{address}")
     if not verdict.allowed:
         wait = str(int(verdict.reset_s) + 1)
         raise ApiError(429, "Too many passwords were tried.", code="rate_limited", headers={"Retry-After": wait})

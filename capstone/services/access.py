@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from capstone.errors import ApiError
-from capstone.parts import auth
+from capstone.parts import auth, production
 from capstone.settings import Settings
 from capstone.store.keys import Keys, Users
 from capstone.store.tables import Key, User
@@ -29,6 +29,7 @@ SCOPES = {
 ONLY_MODEL = "model:"  # a key with such scopes may ask these models and no other
 NAME: ContextVar[str] = ContextVar("NAME", default="")  # of the key that is being issued
 FOREVER = float("inf")
+TRIES = 20  # passwords that one address may try in a minute
 
 
 @dataclass
@@ -114,8 +115,9 @@ def record_of(row: Key) -> Any:
 class Access:
     """Everything about who may ask."""
 
-    def __init__(self, settings: Settings, keys: Keys, users: Users, secret: bytes) -> None:
+    def __init__(self, settings: Settings, keys: Keys, users: Users, secret: bytes, redis_url: str = "") -> None:
         self.settings, self.rows, self.users = settings, keys, users
+        self.tries = production.RateLimiter(redis_url, limit=TRIES)
         self.store = StoredKeys(keys, settings.key_cache_s)
         self.keys = auth.KeyService(self.store, derived(secret, "key pepper"))
         own = auth.TokenKey(alg="HS256", material=derived(secret, "token signature"), issuer="capstone")

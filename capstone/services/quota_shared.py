@@ -16,34 +16,35 @@ from typing import Any
 from capstone.services.quota import DailyQuota
 from capstone.services.shared import RedisAway, Shared
 from capstone.store.database import DatabaseAway
+from capstone.store.usage import DAY_S
 
-KEPT_S = 2 * 86_400  # what began before midnight is settled afterwards
+LATE_S = 3_600  # what began before midnight is settled afterwards, but not after an hour
 
 # KEYS of all: a hash (`spent`, `held`, `born`: which count this is), and the leases by the time at which they end.
 # A lease is called "tokens:random". One that has ended stays there, endless, so that settling it late works, and once.
-SPEND = f"""
-local tokens, limit, lease, seconds, recorded = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+SPEND = """
+local tokens, limit, lease, seconds, kept_s, recorded = tonumber(ARGV[1]), tonumber(ARGV[2]), unpack(ARGV, 3)
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local spent, held, born, paid = unpack(redis.call('HMGET', KEYS[1], 'spent', 'held', 'born', lease))
 if not spent then
-    if recorded == '' then return {{-1, 0, ''}} end
+    if recorded == '' then return {-1, 0, ''} end
     spent, held, born = recorded, 0, lease
     redis.call('DEL', KEYS[1], KEYS[2])
     redis.call('HSET', KEYS[1], 'spent', spent, 'held', held, 'born', born)
-    redis.call('EXPIRE', KEYS[1], {KEPT_S})
+    redis.call('EXPIRE', KEYS[1], kept_s)
 end
 for _, over in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE')) do
     held = redis.call('HINCRBY', KEYS[1], 'held', '-' .. string.match(over, '^%d+'))
     redis.call('ZADD', KEYS[2], '+inf', over)
 end
 local sum = spent + held
-if paid or redis.call('ZSCORE', KEYS[2], lease) then return {{1, sum, born}} end
-if sum + tokens > limit then return {{0, sum, born}} end
+if paid or redis.call('ZSCORE', KEYS[2], lease) then return {1, sum, born} end
+if sum + tokens > limit then return {0, sum, born} end
 redis.call('HINCRBY', KEYS[1], 'held', tokens)
 redis.call('ZADD', KEYS[2], now + seconds, lease)
-redis.call('EXPIRE', KEYS[2], {KEPT_S})
-return {{1, sum + tokens, born}}
+redis.call('EXPIRE', KEYS[2], kept_s)
+return {1, sum + tokens, born}
 """
 # What was spent alone may be no lease here: Redis was away, or its answer. It belongs to the count that is known and to
 # none that began anew, since that began with the usage records. It is noted as paid: a Redis that was frozen may set it
@@ -128,7 +129,8 @@ class SharedQuota:
     async def set_aside(self, principal_id: str, tokens: int, limit: int) -> Lease | None:
         """Set tokens aside if the sum stays within the limit."""
         lease = Lease(f"{tokens}:{uuid.uuid4().hex}", principal_id, self.alone.today(), tokens)
-        wanted = (tokens, limit, lease.name, self.lease_s)
+        kept_s = int((lease.day + 1) * DAY_S - self.alone.now()) + LATE_S
+        wanted = (tokens, limit, lease.name, self.lease_s, kept_s)
         try:
             allowed, total, born = await self._run(self._spend, lease, *wanted, "")
             if allowed < 0:  # nobody has asked today, or Redis has lost it

@@ -349,9 +349,8 @@ def test_row_18_tokens_of_others_are_nobodys(running: Running) -> None:
 
 def test_passwords_cannot_be_tried_without_end(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     from capstone.parts import production
-    from capstone.routers import auth
 
-    monkeypatch.setattr(auth, "TRIES", production.RateLimiter(limit=3))
+    monkeypatch.setattr(running.service.access, "tries", production.RateLimiter(limit=3))
     answers = [log_in(running, f"user{n}", "x") for n in range(5)]
     assert [one.status_code for one in answers] == [400] * 3 + [429] * 2
     assert int(answers[-1].headers["retry-after"]) >= 1
