@@ -31,6 +31,7 @@ NOT_SERVED = {"src/mockllm/fixtures.py", "src/mockllm/router.py"}
 IMPORTED_BY_OTHERS = {
     "aiosqlite": "SQLAlchemy, for sqlite+aiosqlite://",
     "asyncpg": "SQLAlchemy, for postgresql+asyncpg://",
+    "kombu": "Celery, for sqs://",
     "limits": "a lesson 06 of yours",
     "python-multipart": "FastAPI, for forms and uploads",
 }
