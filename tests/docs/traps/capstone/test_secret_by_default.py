@@ -62,11 +62,11 @@ def test_whoever_has_read_the_tutorial_is_the_admin(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("SECRET_KEY", raising=False)
     # --8<-- [start:seen]
     caller = TestClient(broken())
-    token = jwt.encode({"sub": "admin"}, "change-me")  # first in every scanner's list
+    token = jwt.encode({"sub": "admin"}, "change-me")  # every scanner's first
     answer = caller.get("/users", headers={"Authorization": f"Bearer {token}"})
     assert answer.json() == "everything, for admin"
 
-    monkeypatch.setenv("ENV", "production")  # where it is checked, by who asks first
+    monkeypatch.setenv("ENV", "production")  # checked by whoever asks first
     assert caller.get("/docs").status_code == 200  # the process runs
     assert caller.get("/users").status_code == 500
     # --8<-- [end:seen]

@@ -65,9 +65,9 @@ def test_who_asks_every_route_without_a_key_finds_the_one_that_forgot() -> None:
     app = broken()
     # --8<-- [start:seen]
     caller = TestClient(app)
-    paths = caller.get("/openapi.json").json()["paths"]
+    paths = caller.get("/openapi.json").json()["paths"]  # as a scanner does
     answers = {path: caller.get(path).status_code for path in paths}
-    assert answers == {"/health": 200, "/chat": 401, "/reports": 200}  # as a scanner asks
+    assert answers == {"/health": 200, "/chat": 401, "/reports": 200}
     # --8<-- [end:seen]
 
 
