@@ -167,8 +167,14 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.005)
 
 
+def last_error(log: io.StringIO) -> str:
+    """What went wrong last, in one line of a traceback in the log."""
+    found = re.findall(r"(?:\\n)?(\w*(?:Error|Exception|Exit): [^\\\"\n]*)", log.getvalue())
+    return f"the log says {found[-1]}" if found else "the log says nothing of it"
+
+
 @contextmanager
-def serve(app: FastAPI) -> Iterator[str]:
+def serve(app: FastAPI, log: io.StringIO) -> Iterator[str]:
     """Run a service in a thread."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, lifespan="on", proxy_headers=False)
@@ -186,8 +192,10 @@ def serve(app: FastAPI) -> Iterator[str]:
     thread.start()
     server.ready.wait(PATIENCE_S * 4)
     if not server.started:
-        told = f": {problems[0]!r}" if problems and not isinstance(problems[0], SystemExit) else ""
-        pytest.fail(f"uvicorn has started the service, and the service has given up{told}. Look at 09.2 first.")
+        told = repr(problems[0]) if problems and not isinstance(problems[0], SystemExit) else last_error(log)
+        pytest.fail(
+            f"uvicorn has started the service, and the service has given up: {told}. Look at 09.2 first, then at 09.7."
+        )
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -208,11 +216,10 @@ def started(provider: MockLLM, data: Path) -> Iterator[Running]:
     log = io.StringIO()
     app = lesson.create_app(real(provider, data), log, parts=NINE, more=[careless, another])
     begun(app, 2)
-    with serve(app) as url, httpx.Client(base_url=url, headers=DEMO, timeout=PATIENCE_S) as client:
+    with serve(app, log) as url, httpx.Client(base_url=url, headers=DEMO, timeout=PATIENCE_S) as client:
         status = client.get("/health").status_code
-        last = re.findall(r"(?:\\n)?(\w*(?:Error|Exception): [^\\\"\n]*)", log.getvalue())[-1:] or ["nothing of it"]
         assert status != 500, (
-            f"every request is answered 500, the log says {last[0]}: look at what 09.4 adds, and where"
+            f"every request is answered 500, and {last_error(log)}. Look at what 09.4 adds, and where."
         )
         yield Running(app, url, client, provider, log)
 
@@ -480,6 +487,12 @@ def test_without_a_key_every_route_is_closed_but_for_a_few(running: Running) -> 
     for path in sorted((OPEN | PAGE) - {"/auth/token"}):
         answer = running.client.get(path, headers={"Authorization": ""})
         assert answer.status_code == 200, f"GET {path} is for everybody, and was answered {answer.status_code}"
+    form = {"username": "admin", "password": "is-not-this"}
+    token = running.client.post("/auth/token", data=form, headers={"Authorization": ""})
+    assert token.status_code == 400, (
+        f"POST /auth/token is for whoever has a password and no key yet, and a wrong password got {token.status_code}, "
+        "not 400"
+    )
 
 
 @pytest.mark.task(3)
@@ -966,6 +979,11 @@ async def test_all_providers_are_named_ten_models_and_no_secret(
     with caplog.at_level("INFO", "capstone"):
         lesson.announce(service)
     lines = [one.getMessage() for one in caplog.records if one.name == "capstone"]
+    parts = [f"part {part.lesson}: {part.whose} ({part.reason})" for part in service.parts]
+    at = {next((number for number, line in enumerate(lines) if words in line), -1) for words in parts}
+    assert len(at) == len(parts) and -1 not in at, (
+        f"{len(parts)} parts are {len(at - {-1})} lines of the logger `capstone`: a line for each, by `log`"
+    )
     told = next((line for line in lines if "provider: " in line), "")
     named = re.findall(r"model-\d\d", told)
     assert "openai" in told and "anthropic" in told, f"answers come from openai and anthropic, and `log` says {told!r}"
@@ -1096,8 +1114,10 @@ async def watch(provider: MockLLM, client: httpx.AsyncClient, server: Server, dr
     seen.gone = server.should_exit
     if drain.draining and not seen.gone:
         os.kill(os.getpid(), signal.SIGTERM)  # whoever is impatient signals twice
-        seen.ready = before, (await client.get("/ready")).status_code
-        seen.chat = (await client.post("/v1/chat/completions", json=CHAT)).status_code
+        with suppress(httpx.HTTPError):
+            seen.ready = before, (await client.get("/ready")).status_code
+            seen.chat = (await client.post("/v1/chat/completions", json=CHAT)).status_code
+        seen.gone = server.should_exit
     seen.drains = drain.begun
     drain.noticed.set()
     if not drain.begun:

@@ -1,6 +1,6 @@
 # fails: 09.3, 09.4, 09.5, 09.6, 09.7
-# says: every request is answered 500, the log says KeyError
-# says: look at what 09.4 adds, and where
+# says: every request is answered 500, and the log says KeyError
+# says: Look at what 09.4 adds, and where
 """Looks right because the cheap layer comes first; it asks who calls before anybody has found that out."""
 
 # >>> 09.4
