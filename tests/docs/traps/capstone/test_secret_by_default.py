@@ -75,6 +75,8 @@ def test_whoever_has_read_the_tutorial_is_the_admin(monkeypatch: pytest.MonkeyPa
 def test_what_is_set_to_nothing_has_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "")  # compose, for a variable that is not there
     assert os.getenv("SECRET_KEY", "change-me") == ""
+    with pytest.raises(jwt.InvalidKeyError, match="must not be empty"):
+        jwt.encode({"sub": "ada"}, "")
 
 
 @pytest.mark.parametrize("weak", ["", "change-me", "a" * 64])
