@@ -28,16 +28,26 @@ log = logging.getLogger("capstone.jobs")
 
 
 class Bench:
-    """An event loop in a thread, and the worker on it. Opened in the process that uses it: a fork has none."""
+    """What lesson 07's task knows as its table and its work: an event loop in a thread, and the worker on it."""
+
+    worker: Worker
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.loop = settings, asyncio.new_event_loop()
         self._stack = AsyncExitStack()
-        self._jobs: set[concurrent.futures.Future[None]] = set()
+        self._jobs: set[asyncio.Task[None]] = set()
         self._closing = False
         self._thread = threading.Thread(target=self.loop.run_forever, name="jobs", daemon=True)
+
+    def open(self) -> None:
+        """Open what jobs need; end the process if that does not work."""
         self._thread.start()
-        self.worker: Worker = self._wait(self._open())
+        try:
+            self.worker = self._wait(self._open())
+        except Exception as error:
+            meant = isinstance(error, UnusableDatabase | DatabaseAway)  # their words say it all
+            log.critical("the worker does not start: %s", error, exc_info=None if meant else error)
+            raise SystemExit(1) from error
 
     async def _open(self) -> Worker:
         service, enter = Service(self.settings, sys.stderr), self._stack.enter_async_context
@@ -47,76 +57,52 @@ class Bench:
         _, worker = await open_queue(self.settings, service.store, chat)
         return worker
 
-    def do(self, job_id: str) -> None:
-        """Do a job; return when it is over, or somebody else's."""
-        if self._closing:
-            return
-        job = asyncio.run_coroutine_threadsafe(self.worker.take(job_id), self.loop)
-        self._jobs.add(job)
+    def status(self, job_id: str) -> Any:
+        """Return a job as it stands; None if there is none, or if this worker begins no more."""
         try:
-            job.result()
-        except concurrent.futures.CancelledError:
-            log.info("job %s is given back", job_id)
+            return None if self._closing else self._wait(self.worker.queue.status(job_id))
         except DatabaseAway as error:  # whoever accepts jobs tells a worker again
-            log.warning("job %s is not begun: %s", job_id, error)
-        finally:
-            self._jobs.discard(job)
-
-    def find(self, job_id: str) -> Any:
-        """Return a job as it stands, None if there is none."""
-        try:
-            return self._wait(self.worker.queue.status(job_id))
-        except DatabaseAway as error:
             log.warning("job %s is not looked at: %s", job_id, error)
             return None
+
+    def work(self, job: Any) -> str:
+        """Do a job; return when it is over, or somebody else's."""
+        try:
+            self._wait(self._do(job.id))
+        except concurrent.futures.CancelledError:
+            log.info("job %s is given back", job.id)
+        except DatabaseAway as error:
+            log.warning("job %s is not begun: %s", job.id, error)
+        return ""
+
+    async def _do(self, job_id: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        self._jobs.add(task)
+        try:
+            if not self._closing:
+                await self.worker.take(job_id)
+        finally:
+            self._jobs.discard(task)
+
+    def finish(self, _job_id: str, _result: str, *, state: str = "done") -> bool:
+        """Keep nothing: what becomes of a job is written by whoever holds it."""
+        return False
 
     def give_back(self) -> None:
         """Begin no more, and give back what is under way: another worker goes on where it stands."""
         self._closing = True
-        for job in tuple(self._jobs):
-            job.cancel()
+        self.loop.call_soon_threadsafe(lambda: [job.cancel() for job in self._jobs])
 
     def close(self) -> None:
         """Write what has to be written, and end."""
-        self.give_back()
-        self._wait(self._stack.aclose())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
+        if self._thread.is_alive():
+            self._wait(self._stack.aclose())
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(5)
 
     def _wait(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-
-
-class Desk:
-    """What lesson 07's task knows as its table and its work. What becomes of a job is written by whoever holds it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.bench: Bench | None = None
-
-    def open(self) -> None:
-        """Open what jobs need, in this process; end it if that does not work."""
-        if self.bench is None:
-            try:
-                self.bench = Bench(self.settings)
-            except Exception as error:
-                meant = isinstance(error, UnusableDatabase | DatabaseAway)  # their words say it all
-                log.critical("the worker does not start: %s", error, exc_info=None if meant else error)
-                raise SystemExit(1) from error
-
-    def status(self, job_id: str) -> Any:
-        """Return a job as it stands, None if there is none."""
-        return self.bench and self.bench.find(job_id)
-
-    def finish(self, _job_id: str, _result: str, *, state: str = "done") -> bool:
-        """Keep nothing: it is kept already, if the job was still this worker's."""
-        return False
-
-    def work(self, job: Any) -> str:
-        """Do a job."""
-        if self.bench:
-            self.bench.do(job.id)
-        return ""
 
 
 def make_worker(settings: Settings) -> Any:
@@ -129,29 +115,13 @@ def make_worker(settings: Settings) -> Any:
         raise UnsafeSettings("CAPSTONE_BROKER_URL is not set, so the service does jobs itself and needs no worker.")
     check(settings)
     check_broker(settings)
-    desk = Desk(settings)
-    celery = make_celery(settings, desk, desk.work)
-
-    def after_setup(instance: Any, **_: Any) -> None:
-        if "prefork" not in str(instance.pool_cls):  # there each child opens its own: a loop survives no fork
-            desk.open()
-
-    def shutting_down(**_: Any) -> None:
-        if desk.bench:
-            desk.bench.give_back()
-
-    def shutdown(**_: Any) -> None:
-        if desk.bench:
-            desk.bench.close()
-            desk.bench = None
-
+    bench = Bench(settings)
+    celery = make_celery(settings, bench, bench.work)
     for signal, receiver in (
         (signals.setup_logging, lambda **_: configure_logs(settings, sys.stderr)),
-        (signals.celeryd_after_setup, after_setup),
-        (signals.worker_process_init, lambda **_: desk.open()),
-        (signals.worker_shutting_down, shutting_down),
-        (signals.worker_shutdown, shutdown),
-        (signals.worker_process_shutdown, shutdown),
+        (signals.celeryd_after_setup, lambda **_: bench.open()),
+        (signals.worker_shutting_down, lambda **_: bench.give_back()),
+        (signals.worker_shutdown, lambda **_: bench.close()),
     ):
         signal.connect(receiver, weak=False)
     return celery
