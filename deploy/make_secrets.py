@@ -17,6 +17,7 @@ CAPSTONE_SECRET={secret}
 CAPSTONE_ADMIN_PASSWORD={admin}
 CAPSTONE_DATABASE_URL=postgresql+asyncpg://capstone:{postgres}@postgres:5432/capstone
 CAPSTONE_REDIS_URL=redis://:{redis}@redis:6379/0
+CAPSTONE_BROKER_URL=redis://:{redis}@redis:6379/1
 
 # Who answers. Without one of these a fake does, and says so.
 # OPENAI_API_KEY=

@@ -22,7 +22,10 @@ def postgres(password: str) -> Iterator[str]:
         folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         server = get_server(folder, cleanup_mode=None)
     try:
-        server.psql(f"CREATE ROLE capstone LOGIN PASSWORD '{password}'; CREATE DATABASE capstone OWNER capstone;")
+        # A superuser, as the image makes POSTGRES_USER.
+        server.psql(
+            f"CREATE ROLE capstone LOGIN SUPERUSER PASSWORD '{password}'; CREATE DATABASE capstone OWNER capstone;"
+        )
     except Exception:
         server.stop()
         raise

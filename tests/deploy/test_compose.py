@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from sqlalchemy.engine import make_url
 
 from capstone.parts import pick_composition
+from capstone.services.broker import check_broker
 from capstone.services.pdf import MOST_MEMORY
 from capstone.settings import Settings
 from capstone.store.database import Database
@@ -64,9 +65,9 @@ def test_every_service_is_held_within_bounds(name: str) -> None:
 
 @each_service
 def test_every_service_is_looked_after(name: str) -> None:
-    ends = name == "migrate"
-    assert SERVICES[name]["restart"] == ("no" if ends else "unless-stopped")
-    assert SERVICES[name].get("healthcheck", {}).get("disable", False) is ends
+    assert SERVICES[name]["restart"] == ("no" if name == "migrate" else "unless-stopped")
+    asked = not SERVICES[name].get("healthcheck", {}).get("disable", False)
+    assert asked is (name not in ("migrate", "worker")), "those two open no port"
 
 
 @each_service
@@ -89,12 +90,14 @@ def test_only_the_service_has_a_door_and_only_this_machine_finds_it() -> None:
     assert [(port["host_ip"], port["target"]) for port in doors["api"]] == [("127.0.0.1", 8000)]
     assert composed()["networks"]["back"]["internal"] is True
     inside = {name for name, service in SERVICES.items() if set(service["networks"]) == {"back"}}
-    assert inside == set(SERVICES) - {"api"}
+    assert inside == set(SERVICES) - {"api", "worker"}, "who asks no provider"
 
 
-def test_the_service_waits_for_who_it_needs() -> None:
-    waits = {name: neighbor["condition"] for name, neighbor in SERVICES["api"]["depends_on"].items()}
-    assert waits == {"migrate": "service_completed_successfully", "redis": "service_healthy"}
+def test_the_service_and_its_worker_wait_for_whom_they_need() -> None:
+    for name in ("api", "worker"):
+        waits = {name: neighbor["condition"] for name, neighbor in SERVICES[name]["depends_on"].items()}
+        assert waits == {"migrate": "service_completed_successfully", "redis": "service_healthy"}
+        assert SERVICES[name]["secrets"] == SERVICES["migrate"]["secrets"], "one file of settings for all"
     assert SERVICES["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
     assert SERVICES["migrate"]["image"] == SERVICES["api"]["image"]
 
@@ -136,14 +139,17 @@ async def test_the_service_takes_these_settings_and_finds_its_neighbors(project:
     make_secrets(project)
     settings = Settings(_env_file=project / "secrets/capstone.env", host="0.0.0.0")  # pyright: ignore[reportCallIssue] # noqa: S104
     pick_composition()[0].check(settings)
-    assert settings.secret and settings.admin_password and settings.database_url and settings.redis_url
-    database, redis = (
-        make_url(settings.database_url.get_secret_value()),
-        make_url(settings.redis_url.get_secret_value()),
+    check_broker(settings)
+    assert settings.secret and settings.admin_password
+    assert settings.database_url and settings.redis_url and settings.broker_url
+    database, redis, broker = (
+        make_url(url.get_secret_value()) for url in (settings.database_url, settings.redis_url, settings.broker_url)
     )
     wanted = SERVICES["postgres"]["environment"]
     assert (database.username, database.database) == (wanted["POSTGRES_USER"], wanted["POSTGRES_DB"])
     assert {database.host, redis.host} <= set(SERVICES)
+    assert (broker.host, broker.password) == (redis.host, redis.password)
+    assert broker.database != redis.database, "who empties one of them leaves the other"
     assert database.password == (project / "secrets/postgres_password").read_text()
     assert redis.password == (project / "secrets/redis_password").read_text()
     assert not Database(settings.database_url.get_secret_value()).embedded, "its driver is installed"

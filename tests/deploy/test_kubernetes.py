@@ -10,7 +10,7 @@ from capstone.parts import deployment
 from capstone.services.pdf import MOST_MEMORY
 from capstone.settings import Settings
 from tests.conftest import ROOT
-from tests.deploy.files import BIN, VARIANTS, command, kustomized, one, pods
+from tests.deploy.files import BIN, VARIANTS, command, composed, kustomized, one, pods
 
 SETTINGS = Settings.model_fields
 each_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -180,7 +180,22 @@ def test_replicas_come_and_go_one_by_one() -> None:
 def test_all_replicas_together_fit_into_postgresql() -> None:
     """It takes 100 connections, of which it keeps three for its owner, unless somebody has set it up otherwise."""
     most = one("scaled", "HorizontalPodAutoscaler")["spec"]["maxReplicas"] + 1  # one more during an update
-    assert most * SETTINGS["database_pool"].default <= 97
+    workers = one("scaled", "Deployment", "capstone-worker")["spec"]["replicas"] + 1
+    assert (most + workers) * SETTINGS["database_pool"].default <= 97
+
+
+def test_the_worker_is_the_one_of_compose_and_keeps_nothing() -> None:
+    deployed = one("scaled", "Deployment", "capstone-worker")["spec"]
+    (container,) = deployed["template"]["spec"]["containers"]
+    worker = composed()["services"]["worker"]
+    assert (container["command"], container["image"]) == (worker["command"], worker["image"])
+    assert "ports" not in container
+    volumes = {volume["name"]: volume for volume in deployed["template"]["spec"]["volumes"]}
+    for mount in container["volumeMounts"]:
+        assert set(volumes[mount["name"]]) & {"emptyDir", "secret"}
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp", "/srv/.env"}  # noqa: S108
+    assert deployed["replicas"] > 1
+    assert not fits(one("scaled", "Service")["spec"]["selector"], deployed["template"]["metadata"]["labels"])
 
 
 def test_the_migration_is_the_one_of_this_version_and_can_be_followed_by_another() -> None:
