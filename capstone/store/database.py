@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy import event, text
@@ -155,14 +154,19 @@ def address_of(url: str) -> URL:
     return known
 
 
-def prepare_server(patience_s: float) -> dict[str, Any]:
+def prepare_server(patience_s: float | None) -> dict[str, Any]:
     """Return what a connection to a server is opened with: no step of it waits for ever.
 
     Raises:
         UnusableDatabase: a package is not installed.
     """
-    if missing := [name for name in ("asyncpg", "pgvector") if find_spec(name) is None]:
-        raise UnusableDatabase(f"CAPSTONE_DATABASE_URL names a PostgreSQL. Run: pip install {' '.join(missing)}")
+    try:
+        import asyncpg  # noqa: F401
+        import pgvector.sqlalchemy  # noqa: F401 - from now on SQLAlchemy knows the type that it finds in a table
+    except ModuleNotFoundError as error:
+        raise UnusableDatabase(
+            f"CAPSTONE_DATABASE_URL names a PostgreSQL, and {error.name} is missing. Run: pip install asyncpg pgvector"
+        ) from None
     return {"timeout": patience_s, "command_timeout": patience_s, "server_settings": {"application_name": "capstone"}}
 
 

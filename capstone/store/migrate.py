@@ -115,25 +115,27 @@ async def _upgrade(engine: AsyncEngine) -> None:
     if there and there not in known:
         log.warning("the database has revision %s, newer than ours (%s): we serve on it as it is", there, head)
         return
-    try:
-        await upgrading(engine, upgrade)
-    except Exception as error:
-        if state_of(error) != INSUFFICIENT_PRIVILEGE:
-            raise
-        raise OldDatabase(
-            f"The database has revision {there}, this version needs {head}, and we may not change its tables "
-            f"({words_of(error)}). Let its owner run: {COMMAND}"
-        ) from None
+    await upgrading(engine, upgrade)
 
 
 async def upgrading(engine: AsyncEngine, upgrade: Callable[[Connection], None]) -> None:
-    """Run a migration in one transaction; again where it stood back for those who serve (`migrations/env.py`)."""
+    """Run a migration in one transaction; again where it stood back for those who serve (`migrations/env.py`).
+
+    Raises:
+        OldDatabase: we may not.
+    """
     for pause_s in (1, 2, 4, 8, 16, None):
         try:
             async with engine.begin() as connection:
                 await connection.run_sync(upgrade)
             return
         except DBAPIError as error:
+            if state_of(error) == INSUFFICIENT_PRIVILEGE:
+                raise OldDatabase(
+                    f"The tables of the database are not those of this version, and we may not change them "
+                    f"({words_of(error)}). Let its owner run: {COMMAND}. If that may not create the extension, let a "
+                    "superuser do so first, in this database: CREATE EXTENSION vector"
+                ) from None
             if state_of(error) != LOCK_NOT_AVAILABLE or pause_s is None:
                 raise
             log.warning("a table is in use; the migration begins anew in %d s", pause_s)

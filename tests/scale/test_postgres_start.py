@@ -44,6 +44,22 @@ asyncio.run(main())
     postgres.drop(name)
 
 
+def test_without_the_setting_nothing_of_postgresql_is_imported(tmp_path: Path) -> None:
+    code = """
+import asyncio, sys
+from pathlib import Path
+from tests.capstone.test_store import Wanted, open_store
+async def main():
+    async with open_store(Wanted(Path(sys.argv[1]))) as store:
+        await store.documents.every()
+asyncio.run(main())
+import capstone.services.work
+print([name for name in ("asyncpg", "pgvector") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 async def test_a_server_without_pgvector_is_refused_with_the_way_out(
     postgres: Postgres, database: str, tmp_path: Path
 ) -> None:

@@ -31,11 +31,13 @@ async def run_by_settings() -> None:
     """Run it on a connection of our own: from the command line."""
     from capstone.settings import Settings
     from capstone.store import url_of
-    from capstone.store.database import address_of, prepare_sqlite
+    from capstone.store.database import address_of, prepare_server, prepare_sqlite
     from capstone.store.migrate import upgrading
 
-    engine = create_async_engine(address_of(url_of(Settings())), poolclass=NullPool)
-    if engine.dialect.name == "sqlite":
+    address = address_of(url_of(Settings()))
+    embedded = address.get_backend_name() == "sqlite"
+    engine = create_async_engine(address, poolclass=NullPool, connect_args={} if embedded else prepare_server(None))
+    if embedded:
         prepare_sqlite(engine, "BEGIN IMMEDIATE", foreign_keys=False)
     await upgrading(engine, run)
     await engine.dispose()
