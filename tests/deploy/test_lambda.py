@@ -4,7 +4,6 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,14 +33,25 @@ def event(method: str, path: str, body: Any = None, **headers: str) -> dict[str,
     }
 
 
+ASKED = {"model": "mock-small", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def admin(function: RuntimeAPI) -> dict[str, str]:
+    """The headers of somebody who may ask."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    token = told(function.invoke(event("POST", "/auth/token", f"username=admin&password={SECRET[:24]}", **form)))
+    return {"authorization": f"Bearer {token['access_token']}", "content-type": "application/json"}
+
+
 def told(answer: dict[str, Any]) -> Any:
     body = answer["body"]
     return json.loads(base64.b64decode(body) if answer["isBase64Encoded"] else body)
 
 
-@pytest.fixture
-def function(tmp_path: Path) -> Iterator[RuntimeAPI]:
+@pytest.fixture(scope="module")
+def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeAPI]:
     """The command of the image, with the settings of its environment."""
+    tmp_path = tmp_path_factory.mktemp("function")
     shutil.copy(ROOT / "deploy/lambda/handler.py", tmp_path)
     moved = {**environment(JSON), "CAPSTONE_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
     given = {**moved, "CAPSTONE_HOST": environment()["CAPSTONE_HOST"], "CAPSTONE_SECRET": SECRET}
@@ -56,16 +66,21 @@ def test_the_handler_answers_with_json_and_lets_in_nobody_without_a_key(function
     assert told(function.invoke(event("GET", "/health/ready")))["status"] == "ready"
     refused = function.invoke(event("GET", "/v1/models", authorization="Bearer demo"))
     assert refused["statusCode"] == 401
-    form = {"content-type": "application/x-www-form-urlencoded"}
-    token = told(function.invoke(event("POST", "/auth/token", f"username=admin&password={SECRET[:24]}", **form)))
-    asked = {"model": "mock-small", "messages": [{"role": "user", "content": "hello"}]}
-    headers = {"authorization": f"Bearer {token['access_token']}", "content-type": "application/json"}
-    answer = function.invoke(event("POST", "/v1/chat/completions", asked, **headers))
+    answer = function.invoke(event("POST", "/v1/chat/completions", ASKED, **admin(function)))
     assert answer["statusCode"] == 200
     assert told(answer)["choices"][0]["message"]["content"]
-    answer = function.invoke(event("POST", "/v1/chat/completions", {**asked, "stream": True}, **headers))
-    assert answer["statusCode"] == 501, "row 33: it would come in one piece, when it is over"
-    assert "stream=false" in told(answer)["error"]["message"]
+
+
+def test_row_33_a_stream_that_would_come_in_one_piece_is_refused_and_costs_nothing(function: RuntimeAPI) -> None:
+    """What would stream stands beside it: `Dockerfile.stream`."""
+    headers = admin(function)
+    before = told(function.invoke(event("GET", "/usage", **headers)))["tokens_today"]
+    refused = function.invoke(event("POST", "/v1/chat/completions", {**ASKED, "stream": True}, **headers))
+    assert (refused["statusCode"], told(refused)["error"]["message"]) == (
+        501,
+        "Nothing streams through this address: ask with stream=false.",
+    )
+    assert told(function.invoke(event("GET", "/usage", **headers)))["tokens_today"] == before
 
 
 def test_both_images_are_made_of_the_service_s_own_and_write_where_lambda_lets_them() -> None:
