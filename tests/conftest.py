@@ -9,6 +9,9 @@ import pytest
 from tests.tiny_course import TinyCourse
 
 pytest_plugins = ["pytester"]
+collect_ignore = [
+    "home"
+]  # what `coach export` takes along: tests/export runs it in projects; by hand `pytest tests/home`
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,12 +19,13 @@ PATIENCE_S = 20.0  # for one import: FAISS and LangChain together take three on 
 PROGRAM = """\
 import json, os, sys
 from pathlib import Path
-from coach.lesson import CourseError
+from coach.lesson import CourseError, find_lesson
 from coach.parts import pick
 root, number, told = sys.argv[1:]
 try:
-    pick(Path(root), number, "yours")
-    said = ""
+    part = pick(Path(root), number, "yours")
+    gone = [name for name in find_lesson(Path(root), number).exports if not hasattr(part.module, name)]
+    said = f"{part.file} has no {', '.join(gone)}" if gone else ""
 except CourseError as error:
     said = str(error).removesuffix(". Finish it, or start with CAPSTONE_PARTS=auto.")
 Path(told).write_text(json.dumps(said), encoding="utf-8")

@@ -25,6 +25,12 @@ PHRASES = (
     ("lesson code, the official clients", "your code, the official clients"),
     ("the lessons' parts", "the parts"),
     ("the lessons together make", "the parts make together"),
+    ("that `coach run 04` started", "that listens on this machine"),
+    (
+        "`-p mockllm.alias` imports this package at every start of pytest, so a name is loaded when it is first asked "
+        "for.",
+        "A name is loaded when it is first asked for: nobody pays for a door that they do not use.",
+    ),
     ("None: what this lesson serves", "None: no others"),
     ("One service out of the lessons", "One service"),
     ("nothing yet: finish a lesson, and it serves", "nothing yet"),
@@ -35,7 +41,7 @@ NUMBERS = re.compile(r"\b[Ll]essons?\s+((?:\d\d(?:,\s+|\s+and\s+))*\d\d)\b")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 # A sentence about what is not at home: commands of the course, its pages, its folders.
 GONE = re.compile(r"`coach |\bcoach run\b|docs/capstone|CAPSTONE_PARTS|solutions/\d\d|`main\.py` puts it together")
-GIVEN = re.compile(r"^Given\b[.:]?\s*")
+GIVEN = re.compile(r"^Given(?::\s*|\.?\s*$)")
 
 
 @dataclass(frozen=True)

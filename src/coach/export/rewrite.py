@@ -1,6 +1,7 @@
 """One Python file as the project has it: its imports, its names, its words. What it does stays the same."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -11,6 +12,7 @@ from coach.export.prose import Words
 from coach.lesson import CourseError
 
 OURS = ("capstone", "coach", "lessons", "mockllm", "solutions", "tests")
+SPOKEN = re.compile("lesson|capstone|given|coach|course|mockllm", re.I)  # what Speech has something to say about
 RENAMED = {"lesson": "name"}  # what a part is called: `part.lesson`, `PartOut(lesson=...)`, `lesson: str`
 
 
@@ -43,7 +45,14 @@ class Moves:
 
 
 def rewritten(
-    text: str, *, old: str, package: bool, moves: Moves, words: Words, given: Sequence[cst.CSTTransformer] = ()
+    text: str,
+    *,
+    old: str,
+    package: bool,
+    moves: Moves,
+    words: Words,
+    given: Sequence[cst.CSTTransformer] = (),
+    translate: Callable[[str], str] | None = None,
 ) -> str:
     """Return a file of the repository as the project has it.
 
@@ -54,10 +63,12 @@ def rewritten(
         moves: where everything has gone.
         words: how the project speaks.
         given: what else is to be done to this file, before.
+        translate: what becomes of texts of the program; by default what `words` makes of them.
 
     Raises:
         CourseError: it imports something that does not go along.
     """
+    translate = translate or words.text
     module = cst.parse_module(text)
     for step in given:
         module = module.visit(step)
@@ -65,7 +76,7 @@ def rewritten(
     module = module.visit(imports)
     if imports.called:
         module = renamed(module, imports.called)
-    return module.visit(Speech(words)).code
+    return module.visit(Speech(words, translate)).code if SPOKEN.search(module.code) else module.code
 
 
 class Imports(cst.CSTTransformer):
@@ -78,6 +89,10 @@ class Imports(cst.CSTTransformer):
         new = moves.modules[old]
         self.new_home = new if is_package(moves.modules, old, package) else new.rpartition(".")[0]
         self.called: dict[str, str] = {}  # names that are others now: "basics" -> "application"
+
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
+        """Look at the statement and not into it: imports stand nowhere else."""
+        return False
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
@@ -201,9 +216,9 @@ class _Renaming(cst.CSTTransformer):
 class Speech(cst.CSTTransformer):
     """Lets comments, docstrings and texts say nothing of lessons."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, translate: Callable[[str], str]) -> None:
         super().__init__()
-        self.words = words
+        self.words, self.translate = words, translate
         self.depth = 0
         self.docstrings: set[cst.CSTNode] = set()
 
@@ -234,13 +249,13 @@ class Speech(cst.CSTTransformer):
                 value[-len(updated_node.quote) :],
             )
             return updated_node.with_changes(value=head + self.words.docstring(said, 4 * self.depth) + tail)
-        return updated_node.with_changes(value=self.words.text(value))
+        return updated_node.with_changes(value=self.translate(value))
 
     def leave_FormattedStringText(
         self, original_node: cst.FormattedStringText, updated_node: cst.FormattedStringText
     ) -> cst.FormattedStringText:
         """Translate the words of an f-string."""
-        return updated_node.with_changes(value=self.words.text(updated_node.value))
+        return updated_node.with_changes(value=self.translate(updated_node.value))
 
     def leave_EmptyLine(
         self, original_node: cst.EmptyLine, updated_node: cst.EmptyLine
