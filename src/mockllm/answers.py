@@ -41,7 +41,7 @@ def offline_answer(chat: Chat) -> str:
 
 
 # What a prompt that brings its own material looks like: lesson 05 writes it so.
-_SOURCE = re.compile(r'<source id="(\d+)"[^>]*>(.*?)</source>', re.S)
+_SOURCE = re.compile(r'<source\b[^>]*?\sid="(\d+)"[^>]*>(.*?)</source>', re.S)  # whatever else stands in the tag
 _QUESTION = re.compile(r"<question>(.*?)</question>", re.S)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
 _QUOTES = 2
