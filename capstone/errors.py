@@ -18,6 +18,10 @@ from capstone.parts import calls, production
 from capstone.store.outage import DatabaseAway, Unstorable
 
 log = logging.getLogger("capstone.providers")
+OF_STARLETTE = {  # what a router says by itself, and the way out
+    "Not Found": "There is no such path; /docs has them all.",
+    "Method Not Allowed": "This path takes another method; /docs says which.",
+}
 
 
 class ApiError(Exception):
@@ -95,6 +99,8 @@ def in_a_sentence(handler: Any) -> Any:
         if not isinstance(error.detail, str):
             detail = error.detail.get("message", "") if isinstance(error.detail, Mapping) else ""
             error = HTTPException(error.status_code, str(detail), error.headers)
+        elif error.detail in OF_STARLETTE:
+            error = HTTPException(error.status_code, OF_STARLETTE[error.detail], error.headers)
         answer = handler(request, error)
         return await answer if inspect.isawaitable(answer) else answer
 

@@ -24,8 +24,9 @@ from capstone.services.shared import Shared, open_shared, redis_url_of
 from capstone.services.usage import UsageQueue, open_usage
 from capstone.services.work import Work, open_work
 from capstone.settings import Settings
-from capstone.startup import misspelled
+from capstone.startup import CannotStart, make_folder, misspelled
 from capstone.store import Store, open_store
+from capstone.store.outage import UnusableDatabase
 from coach.parts import Part
 
 log = logging.getLogger("capstone")
@@ -74,7 +75,12 @@ class Service:
     @asynccontextmanager
     async def open_store(self) -> AsyncIterator[Store]:
         """Open the database."""
-        async with open_store(self.settings) as self.store:
+        make_folder(self.settings.data)
+        async with AsyncExitStack() as stack:
+            try:
+                self.store = await stack.enter_async_context(open_store(self.settings))
+            except UnusableDatabase as error:
+                raise CannotStart(str(error)) from None
             yield self.store
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 That one goes past the loggers, at a fifth of their cost: it holds nothing that a caller wrote.
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -14,6 +15,7 @@ from pydantic_core import to_json
 from capstone.parts import production
 from capstone.services import tracing
 from capstone.settings import Settings
+from capstone.startup import CannotStart
 
 KEY = re.compile(r"sk_[0-9a-f]{6,}_[\w-]{20,}")
 CALLER: ContextVar[str | None] = ContextVar("CALLER", default=None)  # id of whoever asked, once that is known
@@ -65,11 +67,30 @@ class WithoutKeys(logging.Formatter):
         return KEY.sub("[key]", self.inner.format(record))
 
 
+def worth_a_line(record: logging.LogRecord) -> bool:
+    """Say whether a line tells whoever runs the service anything; what does not start says so once, in its own words.
+
+    Starlette hands the server a traceback as text, and lesson 06's layer logs it once more. And a connection that was
+    asked for something when the process ended is no error: SQLAlchemy throws it away, as it should.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, CannotStart):
+        return False
+    if isinstance(error, asyncio.CancelledError) and record.name.startswith("sqlalchemy.pool"):
+        return False
+    if record.name == "uvicorn.error" and isinstance(record.msg, str) and record.msg.startswith("Traceback"):
+        _, found, words = record.msg.rpartition(f"{CannotStart.__module__}.{CannotStart.__name__}: ")
+        if found:
+            record.msg, record.args = f"the service cannot start: {words.strip()}", ()
+    return True
+
+
 def configure_logs(settings: Settings, stream: TextIO) -> None:
     """Send every line of this process to `stream`."""
     production.configure_logging(stream)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(WithoutKeys(handler.formatter or logging.Formatter()))
+        handler.addFilter(worth_a_line)
     logging.getLogger().setLevel(settings.log_level.upper())
     # What libraries say of each request is in our own line, and httpx would print whole URLs.
     for name in ("httpx", "httpx2", "aiosqlite", "alembic", "faiss"):

@@ -128,6 +128,13 @@ class Settings(BaseSettings):
     metrics_open: bool = False
     """Whether `/metrics` needs no key where the key `demo` is off."""
 
+    @field_validator("openai_base_url", "anthropic_base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("has to begin with http:// or https://")
+        return value
+
     @field_validator("models", "anthropic_models", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:

@@ -3,6 +3,8 @@
 import difflib
 import os
 import re
+from pathlib import Path
+from tempfile import TemporaryFile
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
@@ -32,6 +34,10 @@ class BadSettings(Exception):
     """A setting cannot be read. The text names it, and never shows its value: that may be a key."""
 
 
+class CannotStart(Exception):
+    """What the service needs is not to be had. The text is for whoever starts it, and all that they need to see."""
+
+
 class UnsafeSettings(Exception):
     """The service would let in whoever knows what everybody knows."""
 
@@ -45,12 +51,17 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [f"{variable(str(one['loc'][0]))}: {one['msg']}" for one in error.errors(include_input=False)]
+        wrong = [f"{variable(str(one['loc'][0]))}: {words_of(one['msg'])}" for one in error.errors(include_input=False)]
     except SettingsError as error:
         found = re.search(r'field "(\w+)"', str(error))
         wrong = [f"{variable(found[1]) if found else 'a setting'}: it has to be JSON"]
     where = "It comes from the environment or from .env; docs/capstone/settings.md has them all."
     raise BadSettings(f"{'; '.join(wrong)}. {where}")
+
+
+def words_of(message: str) -> str:
+    """Return a message of pydantic's without what it puts before ours."""
+    return message.removeprefix("Value error, ")
 
 
 def variable(field: str) -> str:
@@ -68,6 +79,20 @@ def misspelled() -> list[str]:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
             sentences.append(f"{name} is no setting" + (f"; is it {near[0]}?" if near else ""))
     return sentences
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder, for nobody else's eyes.
+
+    Raises:
+        CannotStart: nothing can be written there.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        raise CannotStart(f"CAPSTONE_DATA is {folder}, where nothing can be written: {error.strerror}") from None
 
 
 def check(settings: Settings) -> None:

@@ -14,13 +14,12 @@ async def create_embeddings(body: EmbeddingRequest, caller: Chatter, chat: ChatD
     """Turn texts into vectors."""
     if body.model not in chat.providers.embedding_models:
         raise ApiError(404, "No such model makes embeddings.", code="model_not_found", param="model")
-    texts = [body.input] if isinstance(body.input, str) else body.input
     asked = Asked(
         body.model_dump(exclude_unset=True),
         body.model,
         streams=False,
         wants_usage=False,
         limit=None,
-        prompt_tokens=sum(map(len, texts)) // 4 + len(texts),
+        prompt_tokens=sum(map(len, body.input)) // 4 + len(body.input),
     )
     return Response(await chat.embed(caller, asked), media_type="application/json")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from capstone.errors import ApiError
@@ -210,7 +210,16 @@ def about_tokens(messages: list[Any]) -> int:
     return characters // 4 + 4 * len(messages)
 
 
-Texts = Annotated[list[Annotated[str, Field(min_length=1, max_length=100_000)]], Field(min_length=1, max_length=2_048)]
+Text = Annotated[str, Field(min_length=1, max_length=100_000)]
+
+
+def as_list(given: Any) -> Any:
+    """Return a list of one text for a text: an error then names its place, and not the half of a union."""
+    return [given] if isinstance(given, str) else given
+
+
+Many = Annotated[list[Text], Field(min_length=1, max_length=2_048)]
+Texts = Annotated[Many, BeforeValidator(as_list, json_schema_input_type=Text | Many)]
 
 
 class EmbeddingRequest(BaseModel):
@@ -218,7 +227,7 @@ class EmbeddingRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     model: str
-    input: Annotated[str, Field(min_length=1, max_length=100_000)] | Texts
+    input: Texts
     dimensions: int | None = Field(default=None, ge=1, le=8_192)
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = Field(default=None, max_length=200)

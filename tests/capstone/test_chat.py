@@ -179,6 +179,10 @@ def test_embeddings_as_the_official_client_wants_them(client: OpenAI) -> None:
     assert len(answer.data[0].embedding) > 10
     with pytest.raises(NotFoundError):
         client.embeddings.create(model="mock-large", input="one")
+    assert client.embeddings.create(model="mock-embed", input="one").data[0].embedding == answer.data[0].embedding
+    with pytest.raises(UnprocessableEntityError) as refused:
+        client.embeddings.create(model="mock-embed", input=["one", ""])
+    assert refused.value.param == "input.1", "which of them, and not which half of a union"
 
 
 def test_langchain_asks_and_streams(running: Running, fake: MockLLM) -> None:
