@@ -11,10 +11,10 @@ import pytest
 from dotenv import dotenv_values
 from sqlalchemy.engine import make_url
 
-from capstone.parts import pick_composition
 from capstone.services.broker import check_broker
 from capstone.services.pdf import MOST_MEMORY
 from capstone.settings import Settings
+from capstone.startup import check
 from capstone.store.database import Database
 from tests.conftest import ROOT
 from tests.deploy.files import BIN, command, composed
@@ -138,7 +138,7 @@ def test_secrets_are_made_once_and_for_nobody_else_on_this_machine(project: Path
 async def test_the_service_takes_these_settings_and_finds_its_neighbors(project: Path) -> None:
     make_secrets(project)
     settings = Settings(_env_file=project / "secrets/capstone.env", host="0.0.0.0")  # pyright: ignore[reportCallIssue] # noqa: S104
-    pick_composition()[0].check(settings)
+    check(settings)
     check_broker(settings)
     assert settings.secret and settings.admin_password
     assert settings.database_url and settings.redis_url and settings.broker_url
