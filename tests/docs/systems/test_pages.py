@@ -95,5 +95,13 @@ def test_every_task_and_question_that_is_named_exists(page: Path) -> None:
         assert f"\n# ## {question}\n" in (ROOT / "notebooks" / "src" / f"{notebook}.py").read_text(encoding="utf-8")
 
 
+@pages
+def test_the_lessons_of_a_page_lead_back_to_it(page: Path) -> None:
+    (line,) = re.findall(r"^- \*\*Lesson\*\*: .*", read(page), flags=re.M)
+    lessons = re.findall(r"\(\.\./(lessons/\w+\.md)\)", line)
+    assert lessons
+    assert [one for one in lessons if f"(../systems/{page.name})" not in read(ROOT / "docs" / one)] == []
+
+
 def test_the_index_names_every_page_once() -> None:
     assert sorted(re.findall(r"^\| \[[^\]]+\]\(([\w-]+\.md)\)", INDEX, flags=re.M)) == [page.name for page in PAGES]
