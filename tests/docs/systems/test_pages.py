@@ -103,5 +103,11 @@ def test_the_lessons_of_a_page_lead_back_to_it(page: Path) -> None:
     assert [one for one in lessons if f"(../systems/{page.name})" not in read(ROOT / "docs" / one)] == []
 
 
+def test_every_file_of_the_index_is_there() -> None:
+    for name in re.findall(r"`([\w./]+\.(?:py|yaml)|Dockerfile|deploy/lambda/)`", INDEX):
+        places = [ROOT / name, *(ROOT / "capstone").rglob(name)]
+        assert any(place.exists() for place in places), name
+
+
 def test_the_index_names_every_page_once() -> None:
     assert sorted(re.findall(r"^\| \[[^\]]+\]\(([\w-]+\.md)\)", INDEX, flags=re.M)) == [page.name for page in PAGES]
