@@ -76,24 +76,24 @@ class SharedShelf(Intake):
 
     async def put(self, documents: Sequence[Document], texts: Mapping[str, str]) -> None:
         """Let documents be found by these texts, each of them in one moment."""
-        together: list[tuple[Document, list[NewChunk]]] = []
+        together: list[tuple[Document, str, list[NewChunk]]] = []
         for one in documents:
-            text = texts[one.id]
+            text = texts[one.id].replace("\0", " ")  # which PostgreSQL keeps in no text; citations count characters
             spans = await asyncio.to_thread(self.part.store.split, text)
-            together.append((one, [NewChunk(start, end, text[start:end]) for start, end in spans]))
+            together.append((one, text, [NewChunk(start, end, text[start:end]) for start, end in spans]))
             # Small ones share a call of the model; of large ones no more is in memory than has to be.
-            if sum(len(chunks) for _, chunks in together) >= TOGETHER or one is documents[-1]:
-                await self._put(together, texts)
+            if sum(len(chunks) for _, _, chunks in together) >= TOGETHER or one is documents[-1]:
+                await self._put(together)
                 together = []
 
-    async def _put(self, together: Sequence[tuple[Document, list[NewChunk]]], texts: Mapping[str, str]) -> None:
-        new = [chunk for _, chunks in together for chunk in chunks]
+    async def _put(self, together: Sequence[tuple[Document, str, list[NewChunk]]]) -> None:
+        new = [chunk for _, _, chunks in together for chunk in chunks]
         for at in range(0, len(new), TOGETHER):
             part = new[at : at + TOGETHER]
             for chunk, vector in zip(part, await self.embed([one.text for one in part]), strict=True):
                 chunk.vector = vector
-        for document, chunks in together:
-            await self.vectors.put(document, texts[document.id], chunks)
+        for document, text, chunks in together:
+            await self.vectors.put(document, text, chunks)
         if new:
             self._look_at_index(new[0].vector)
 

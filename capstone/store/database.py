@@ -18,9 +18,10 @@ from capstone.store.outage import (
     Outage,
     Unstorable,
     UnusableDatabase,
+    driver_error,
     is_away,
     is_gone,
-    state_of,
+    is_unstorable,
     words_of,
 )
 
@@ -42,7 +43,7 @@ class Database:
         self.url = address_of(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
         self.patience_s = patience_s
-        options: dict[str, Any] = {"max_overflow": 0, "pool_timeout": patience_s}
+        options: dict[str, Any] = {"max_overflow": 0, "pool_timeout": patience_s, "hide_parameters": True}
         if not self.embedded:
             self.connect = prepare_server(patience_s)
             self._reading = self._writing = create_async_engine(
@@ -84,8 +85,9 @@ class Database:
             async with asyncio.timeout(None if self.embedded else patience_s):
                 yield
         except Exception as error:
-            if state_of(error).startswith("22") or type(getattr(error, "orig", None)).__name__ == "DataError":
-                raise Unstorable(str(getattr(error, "orig", error))) from error
+            if is_unstorable(error):
+                # Not in its own words: they show the value, which is out of somebody's document or prompt.
+                raise Unstorable(type(driver_error(error)).__name__) from None
             if not is_away(error):
                 raise
             if self.embedded or not is_gone(error):

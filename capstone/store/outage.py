@@ -51,6 +51,17 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, OperationalError | InterfaceError | SQLTimeout | OSError)
 
 
+def driver_error(error: BaseException) -> BaseException:
+    """Return what the driver raised, from which SQLAlchemy made what we see."""
+    orig = getattr(error, "orig", None)
+    return getattr(orig, "__cause__", None) or orig or error
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Say whether it is a value that is wrong: the server says so, or the driver before it asks."""
+    return state_of(error).startswith("22") or type(driver_error(error)).__name__ == "DataError"
+
+
 def words_of(error: BaseException) -> str:
     """Say what a database has, for the log; errors of SQLAlchemy bring the whole statement along."""
     return f"{type(error).__name__}: {getattr(error, 'orig', None) or str(error) or 'no answer in time'}"

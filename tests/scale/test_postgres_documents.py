@@ -162,9 +162,14 @@ async def test_a_text_with_a_nul_is_kept_and_looked_for_without_it(store: Store)
     assert await store.documents.find("a", "\0") is None
 
 
-async def test_a_value_that_no_column_holds_is_said_to_be_one(store: Store) -> None:
-    with pytest.raises(Unstorable):
-        await put(store, "a", "x" * 201)
+async def test_a_value_that_no_column_holds_is_said_to_be_one_and_is_no_outage(store: Store) -> None:
+    """And it is not shown: errors of databases quote what somebody has written."""
+    document = await put(store, "a", "x")
+    for trying in (put(store, "a", "secret" * 40), store.documents.settle(document, chunks=2**31)):
+        with pytest.raises(Unstorable) as refused:
+            await trying
+        assert "secret" not in f"{refused.value!r} {refused.value.__cause__!r}"
+    assert await store.documents.find("a", document.id) is not None
 
 
 async def test_usage_with_what_no_column_holds_is_written_all_the_same(store: Store) -> None:
