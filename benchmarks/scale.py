@@ -114,6 +114,7 @@ def instances(seconds: float) -> dict[str, Any]:
         **SETTINGS,
     }
     cases: list[dict[str, Any]] = []
+    record_bytes = 0.0
     provider = started([sys.executable, "openai_upstream.py", str(upstream)], upstream, environment, None)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -124,21 +125,25 @@ def instances(seconds: float) -> dict[str, Any]:
         parts = {"provider": [provider_pid], "redis": [redis.process.popen.pid], "postgres": [database.pid]}
         for count, shares in ((1, False), *((count, True) for count in INSTANCES)):
             settings = dict(environment)
+            name = database.create()
             if shares:
-                settings["CAPSTONE_DATABASE_URL"] = database.url(database.create())
+                settings["CAPSTONE_DATABASE_URL"] = database.url(name)
                 settings["CAPSTONE_REDIS_URL"] = f"redis://127.0.0.1:{redis.port}/0"
             with serving(count, settings) as (urls, pids):
                 groups = {"capstone": pids, **parts}
                 case: dict[str, Any] = {"instances": count, "shares": shares, "seconds": seconds}
                 case["busy"] = load(urls, groups, connections=CONNECTIONS, seconds=seconds)
                 case["calm"] = load(urls, {}, rate=RATE * count, seconds=seconds)
+            if shares:
+                size = "SELECT pg_total_relation_size('usage_records')::float / count(*) FROM usage_records"
+                record_bytes = float(database.ask(size, name)[0][0])
             cases.append(case)
             busy = case["busy"]
             say(
                 f"{count} {'sharing' if shares else 'alone  '} {busy['requests_per_s']:>7} requests/s, us a request: "
                 f"{busy['cpu_us']}; calm p50 {case['calm']['p50_ms']} ms"
             )
-    return {"connections": CONNECTIONS, "rate": RATE, "cases": cases}
+    return {"connections": CONNECTIONS, "rate": RATE, "record_bytes": round(record_bytes), "cases": cases}
 
 
 @contextlib.contextmanager
