@@ -727,7 +727,7 @@ async def test_many_streams_at_once_stay_apart(running: Running) -> None:
             together = await until(lambda: gate.came >= STREAMS)
             gate.release(STREAMS)  # a word for each
             impatient = sum(one.impatient for one in readers)
-            gone = await until(lambda: len(running.fake.closed_early) >= impatient)
+            gone = together and await until(lambda: len(running.fake.closed_early) >= impatient)
         finally:
             gate.open()  # and the rest for those who stayed
             await asyncio.gather(*reading)
