@@ -89,6 +89,13 @@ def test_a_loop_that_turns_is_alive_however_long_a_request_takes(patient: Patien
     assert pid(patient.url) == patient.worker
 
 
+def test_it_has_a_worker_of_its_own_for_asgi(tmp_path: Path) -> None:
+    own = ("--worker-class uvicorn_worker.UvicornWorker", "--worker-class asgi")
+    with command("gunicorn", tmp_path, ONE_WORKER, own) as (process, url):
+        assert pid(url) != process.popen.pid
+        assert httpx.get(f"{url}/pid", trust_env=False).headers["server"] == "gunicorn/asgi"
+
+
 def test_the_class_of_older_pages_says_where_it_went() -> None:
     with pytest.warns(DeprecationWarning, match="uvicorn-worker"):
         importlib.import_module("uvicorn.workers")
