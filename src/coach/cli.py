@@ -23,6 +23,7 @@ from coach.lesson import (
     read_lesson,
 )
 from coach.overview import Standing, course_lines, tip_lines
+from coach.rehearse.commands import quiz
 
 if TYPE_CHECKING:
     import subprocess
@@ -330,6 +331,9 @@ def llm(
     server.serve(port=port)
 
 
+app.command()(quiz)
+
+
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")],
@@ -338,9 +342,11 @@ def export(
     ] = None,
 ) -> None:
     """Take it home: write a project of its own, out of your finished parts and the reference for the rest."""
-    from coach.export import export as write
-    from coach.export.told import told
-
+    try:
+        from coach.export import export as write
+        from coach.export.told import told
+    except ModuleNotFoundError as error:
+        raise CourseError(f"{error.name} is not installed here. `make start` brings the environment up.") from None
     _print(told(write(course_root(), folder, name), Path.cwd(), _width()))
 
 

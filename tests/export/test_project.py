@@ -49,8 +49,8 @@ def test_nothing_in_it_speaks_of_the_course(which: str, request: pytest.FixtureR
 
 def test_every_file_of_the_capstone_goes_along_with_all_that_it_defines(untouched: Home) -> None:
     missing: list[str] = []
-    for file in files_below(ROOT / "capstone"):
-        name = file.relative_to(ROOT).as_posix()
+    for file in files_below(untouched.course / "capstone"):
+        name = file.relative_to(untouched.course).as_posix()
         if name == PICKS.replace(".", "/") + ".py":
             continue
         there = untouched.path / moved(name)

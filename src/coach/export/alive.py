@@ -190,15 +190,21 @@ def binds_of(node: ast.stmt) -> set[str]:
         return {node.name}
     if isinstance(node, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    inner = {id(one) for comprehension in ast.walk(node) for one in targets_of(comprehension)}
     found: set[str] = set()
     for one in ast.walk(node):
-        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store) and id(one) not in inner:
             found.add(one.id)
         elif isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(one.name)
         elif isinstance(one, ast.Import | ast.ImportFrom):
             found |= binds_of(one)
     return found
+
+
+def targets_of(node: ast.AST) -> list[ast.AST]:
+    """Return what a `for` within brackets binds, for itself alone."""
+    return list(ast.walk(node.target)) if isinstance(node, ast.comprehension) else []
 
 
 def references(source: str) -> set[str]:

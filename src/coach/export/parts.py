@@ -41,8 +41,8 @@ def wanted(root: Path, ports: Ports, sources: Sequence[Source]) -> Wanted:
                             local = alias.asname or alias.name
                             of_part[number] |= {attribute for name, attribute in read if name == local}
                 case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
-                    for names_ in of_part.values():
-                        names_.add(name)
+                    for known in of_part.values():
+                        known |= {name} - {APP}
     return Wanted(of_part, anything, subjects)
 
 

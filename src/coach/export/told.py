@@ -59,5 +59,4 @@ def why_not(chosen: Chosen) -> str:
 
 def shown(target: Path, here: Path) -> str:
     """Return a folder as somebody would type it from here."""
-    near = os.path.relpath(target, here)
-    return near if near.count("..") <= 2 else str(target)
+    return min(os.path.relpath(target, here), str(target), key=len)
