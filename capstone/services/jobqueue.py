@@ -8,6 +8,7 @@ another die, so a worker says again and again that it lives.
 import asyncio
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -133,21 +134,16 @@ class ManyMachines:
         return await self.table.claim(self.holder, job_id)
 
     async def lost(self, job_id: str) -> None:
-        """Hold a job, and return when it is ours no longer; or may be so, because the database tells us nothing."""
-        until = time.monotonic() + self.table.lease_s
-        while time.monotonic() < until:
-            await asyncio.sleep(min(LOOK_S, self.table.lease_s / 3))
-            try:
-                asked_at = time.monotonic()
-                if asked_at < until - self.table.lease_s * 2 / 3:
-                    if not await self.table.is_held(self.holder, job_id):
-                        return
-                elif await self.table.hold(self.holder, job_id):
-                    until = asked_at + self.table.lease_s
-                else:
-                    return
-            except DatabaseAway:
-                continue
+        """Hold a job, and return when it is ours no longer. While the database is away nobody can take it either."""
+        third, held_at, held = self.table.lease_s / 3, time.monotonic(), True
+        while held:
+            await asyncio.sleep(min(LOOK_S, third))
+            now = time.monotonic()
+            with suppress(DatabaseAway):
+                if now < held_at + third:
+                    held = await self.table.is_held(self.holder, job_id)
+                elif held := await self.table.hold(self.holder, job_id):
+                    held_at = now
 
     async def release(self, job_id: str) -> None:
         """Give back a job that was claimed here."""

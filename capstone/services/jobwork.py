@@ -5,10 +5,10 @@ import json
 import logging
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import HTTPException
 from pydantic_core import from_json, to_json
@@ -23,6 +23,7 @@ from capstone.store.database import DatabaseAway
 from capstone.store.jobs import Jobs as JobRows
 
 log = logging.getLogger("capstone.jobs")
+T = TypeVar("T")
 
 
 @dataclass
@@ -139,7 +140,7 @@ class _Asking:
     async def generate(self, messages: Sequence[Any], *, max_tokens: int = 0) -> Any:
         prompt = messages[-1].content
         place = self.places[prompt].popleft()
-        job = await self.worker.queue.status(self.job_id)
+        job = await self._patiently(lambda: self.worker.queue.status(self.job_id))
         if job.state not in ("queued", "running"):  # another process was told to cancel it
             raise self.worker.calls.LLMError("cancelled")
         try:
@@ -163,12 +164,17 @@ class _Asking:
         return text
 
     async def _keep(self, place: int, **said: Any) -> None:
-        """Keep an answer, however long the database is away: it is paid for."""
+        await self._patiently(lambda: self.worker.rows.answer(self.job_id, place, **said))
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something however long the database is away: what others of the batch were answered is paid for."""
         told = False
         while True:
             try:
-                return await self.worker.rows.answer(self.job_id, place, **said)
-            except DatabaseAway as error:
+                return await work()
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 if not told:
                     log.warning("job %s waits for the database: %s", self.job_id, error)
                 told = True

@@ -165,6 +165,22 @@ def test_without_a_broker_instances_do_the_jobs_themselves_and_each_once(cluster
     assert sorted(asked(cluster.llm)) == sorted(f"{part}{n}" for n in range(10) for part in "ab")
 
 
+def test_an_answer_that_is_paid_for_outlives_an_outage_of_the_database(cluster: Cluster) -> None:
+    gate = cluster.llm.when("slow").tokens(["quite ", "slow"]).step()
+    with accepting(cluster, **LEASE, CAPSTONE_BROKER_URL=None) as running:
+        id = order(running, "fast", "slow", "last")
+        until(lambda: job(running, id)["answered"] == 2 and cluster.llm.in_flight, running.log.getvalue)
+        cluster.database.cut()
+        gate.open()
+        until(lambda: f"job {id} waits for the database" in running.log.getvalue(), running.log.getvalue)
+        time.sleep(1.5)  # until its lease is over as well
+        cluster.database.mend()
+        until(lambda: running.client.get(f"/jobs/{id}").status_code == 200, running.log.getvalue)
+        assert until_over(running, id)["state"] == "done"
+        assert texts(running, id) == ["fast", "slow", "last"]
+        assert sorted(asked(cluster.llm)) == ["fast", "last", "slow"]
+
+
 @pytest.mark.parametrize(
     ("chosen", "says"),
     [
