@@ -1,0 +1,1 @@
+"""Rehearsing for an interview: the questions of the notebooks, asked again when they are about to be forgotten."""
