@@ -1,4 +1,4 @@
-"""What goes wrong in the field, and what a caller gets to see: rows 1 to 6, 28, 29 and 31 of the list of faults."""
+"""What goes wrong in the field, and what a caller gets to see: rows 1 to 7, 28, 29 and 31 of the list of faults."""
 
 import json
 import socket
@@ -65,6 +65,20 @@ def read_until(connection: socket.socket, text: bytes, times: int = 1) -> bytes:
         assert more, f"it ended before {text!r}: {said!r}"
         said += more
     return said
+
+
+# Many at once.
+
+
+def test_row_7_four_hundred_users_are_all_with_the_provider_at_the_same_time(tmp_path: Path) -> None:
+    """Nothing of ours lets them wait for each other; how fast that is, benchmarks/service.py measures."""
+    fake = MockLLM(settle_turns=0)
+    with capstone(tmp_path, fake, retries=0, requests_per_minute=10**6) as running, ExitStack() as stack:
+        gate = fake.hold()
+        connections = [stack.enter_context(asking(running.url, CHAT)) for _ in range(400)]
+        wait_for(lambda: fake.in_flight == 400, "some wait for others")
+        gate.open()
+        assert all(read_until(one, b"chat.completion").startswith(b"HTTP/1.1 200") for one in connections)
 
 
 # Readers who leave.

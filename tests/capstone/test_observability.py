@@ -1,4 +1,4 @@
-"""What whoever runs the service sees, and how it ends: rows 7 and 24 to 26 of the list of faults."""
+"""What whoever runs the service sees, and how it ends: rows 24 to 26 of the list of faults."""
 
 import gc
 import json
