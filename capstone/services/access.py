@@ -256,6 +256,8 @@ def secret_of(settings: Settings) -> bytes:
         return settings.secret.get_secret_value().encode()
     settings.data.mkdir(parents=True, exist_ok=True)
     file = settings.data / "secret"
+    if settings.database_url:
+        log.warning("CAPSTONE_SECRET is not set: a key that is issued here is refused by instances without %s", file)
     try:
         return _made(file)
     except FileExistsError:

@@ -45,7 +45,12 @@ def url_of(settings: Wanted) -> str:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # documents and prompts: nobody else on this machine
     if settings.database_url:
         return settings.database_url.get_secret_value()
-    return f"sqlite+aiosqlite:///{settings.data.resolve() / 'capstone.db'}"
+    return file_of(settings.data)
+
+
+def file_of(data: Path) -> str:
+    """Return where the database of one machine is."""
+    return f"sqlite+aiosqlite:///{data.resolve() / 'capstone.db'}"
 
 
 @asynccontextmanager

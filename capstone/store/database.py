@@ -148,6 +148,8 @@ def address_of(url: str) -> URL:
         ) from None
     if known.drivername in ("postgresql", "postgres"):
         known = known.set(drivername="postgresql+asyncpg")
+    if "sslmode" in known.query:  # the same under libpq's name
+        known = known.update_query_dict({"ssl": known.query["sslmode"]}).difference_update_query(["sslmode"])
     if known.drivername not in ("postgresql+asyncpg", "sqlite+aiosqlite"):
         raise UnusableDatabase(
             f"CAPSTONE_DATABASE_URL begins with {known.drivername}://, which is not served. "
@@ -172,7 +174,7 @@ def prepare_server(patience_s: float | None) -> dict[str, Any]:
     return {"timeout": patience_s, "command_timeout": patience_s, "server_settings": {"application_name": "capstone"}}
 
 
-def without_nul(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> tuple[str, Any]:
+def without_nul(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _m: bool) -> tuple[str, Any]:
     """Leave out the one character that PostgreSQL keeps in no text, in what is written and in what is looked for."""
 
     def clean(row: Any) -> Any:
@@ -180,7 +182,7 @@ def without_nul(_c: Any, _cursor: Any, statement: str, parameters: Any, _context
             return row
         return tuple(one.replace("\0", "") if isinstance(one, str) else one for one in row)
 
-    return statement, [clean(row) for row in parameters] if many else clean(parameters)
+    return statement, [clean(row) for row in parameters] if isinstance(parameters, list) else clean(parameters)
 
 
 def prepare_sqlite(engine: AsyncEngine, begin: str, *, foreign_keys: bool = True) -> None:

@@ -123,7 +123,8 @@ def test_an_address_that_is_not_served_is_refused_in_words_and_without_its_passw
 
 def test_an_address_without_a_driver_is_one_of_asyncpg() -> None:
     for known in ("postgresql", "postgres"):
-        assert Database(f"{known}://u:p@host/db").url.drivername == "postgresql+asyncpg"
+        url = Database(f"{known}://u:p@host/db?sslmode=verify-full").url
+        assert (url.drivername, dict(url.query)) == ("postgresql+asyncpg", {"ssl": "verify-full"})
 
 
 async def test_many_writers_of_two_processes_wait_for_each_other_and_none_fails(tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from capstone.services.embedding import EMBEDDING, Hashing, open_embed
 from capstone.services.indexing import Keeper
 from capstone.services.vectors import SharedShelf
 from capstone.services.work import indexer
-from capstone.store import Store, vectors
+from capstone.store import Store, open_store, vectors
 from capstone.store.documents import TooManyDocuments
+from capstone.store.move import move
 from capstone.store.outage import Unstorable
+from capstone.store.tables import Key
 from capstone.store.vectors import Vectors
-from tests.capstone.test_store import put, record
+from tests.capstone.test_store import Wanted, put, record
 from tests.scale.neighbors import Postgres
 from tests.scale.stores import chunks, eventually, opened, turned
 
@@ -188,3 +190,37 @@ async def test_of_many_uploads_at_once_as_many_are_kept_as_there_is_room_for(
         )
         assert sum(not isinstance(one, BaseException) for one in done) == 3
         assert all(isinstance(one, TooManyDocuments) for one in done if isinstance(one, BaseException))
+
+
+# From one machine to several.
+
+
+async def test_what_one_machine_has_kept_is_moved_and_a_second_time_changes_nothing(
+    store: Store, tmp_path: Path, shelves: Any
+) -> None:
+    async with open_store(Wanted(tmp_path / "one")) as one:
+        await one.keys.add(
+            Key(id="k", digest="d", tenant="a", principal_id="key:k", scopes=["chat"], token_limit=5, created_at=0.0)
+        )
+        await one.usage.add([record(number) for number in range(450)])
+        ready = await put(one, "a", "x.txt", b"One sentence.")
+        await one.documents.settle(ready, text="One sentence.", chunks=1)
+        await put(one, "a", "waits.txt", b"Another sentence.")
+        await put(one, "b", "taken.txt", b"Of one machine.")
+        mine = await put(store, "b", "taken.txt", b"Of the server.")
+        copied = await move(one.database, store.database)
+        assert copied == {"keys": 1, "users": 0, "usage_records": 450, "documents": 2, "document_contents": 2}
+        assert set((await move(one.database, store.database)).values()) == {0}
+    assert await store.keys.find("k") is not None
+    assert await store.usage.tokens_of("key:1") == 450 * 7
+    assert await store.documents.content_of(mine.id) == b"Of the server."
+    async with keeping(shelf := shelves()):
+        EMBEDDING.set(Call(indexer("a"), "rag"))
+        query = rag.retrieval.Query("One sentence.", "a", floor=0.0)
+        found = await eventually(lambda: _two(shelf, query))
+    assert {hit.chunk.doc for hit in found} == {"x.txt", "waits.txt"}
+
+
+async def _two(shelf: SharedShelf, query: Any) -> list[Any] | None:
+    hits = await shelf.search(query)
+    return hits if len(hits) == 2 else None
