@@ -227,6 +227,7 @@ def test_every_command_has_help(coach: Coach) -> None:
         "solution",
         "run",
         "llm",
+        "export",
         "grade",
         "stubs",
         "check",

@@ -78,7 +78,7 @@ def packages(root: Path, texts: Iterable[str]) -> Packages:
             wanted[name] = f"{given}{least.get(name, '')}"
     locked = {name: every.get(name, line) for name, line in service.items()}
     for module, names in sorted(owners.items()):
-        if any(name in locked for name in names):
+        if any(name in locked for name in [*names, normal(module)]):  # some are locked and need not be installed here
             continue
         if not names:
             raise CourseError(
