@@ -43,6 +43,13 @@ def prompts(cluster: Cluster, beginning: str) -> list[str]:
     return sorted(one for one in said if one.startswith(beginning))
 
 
+def test_all_are_ready_and_know_each_other_s_keys(three: Cluster) -> None:
+    ready = {"status": "ready", "parts": {"database": "ok", "redis": "ok"}}
+    assert everywhere(three, lambda client: client.get("/ready").json()) == [ready] * 3
+    headers = three.key("known")
+    assert everywhere(three, lambda client: client.get("/v1/models", headers=headers).status_code) == [200] * 3
+
+
 def test_row_9_of_two_hundred_requests_at_once_at_two_instances_twenty_pass(cluster: Cluster) -> None:
     cluster.start(2, CAPSTONE_REQUESTS_PER_MINUTE=20)
     headers = cluster.key("limited")  # with the key `demo`, whose requests do not count here

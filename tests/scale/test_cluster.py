@@ -52,11 +52,3 @@ def test_a_database_has_pgvector_and_the_tables_of_this_version(cluster: Cluster
     cluster.ask("CREATE EXTENSION IF NOT EXISTS vector")
     assert cluster.ask("SELECT '[1,2]'::vector <=> '[2,4]'::vector") == [["0"]]
     assert cluster.ask("SELECT count(*) FROM usage_records") == [["0"]]
-
-
-def test_instances_of_one_cluster_share_what_they_know(cluster: Cluster) -> None:
-    cluster.start(2)
-    first, second = cluster.instances
-    headers = cluster.key("one")
-    assert first.client.get("/ready").json() == {"status": "ready", "parts": {"database": "ok", "redis": "ok"}}
-    assert second.client.get("/v1/models", headers=headers).status_code == 200
