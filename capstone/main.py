@@ -13,7 +13,7 @@ from capstone.middleware import LocalOnly
 from capstone.parts import pick_composition
 from capstone.services import tracing
 from capstone.settings import Settings
-from capstone.startup import UnsafeSettings, check, read_settings
+from capstone.startup import BadSettings, UnsafeSettings, check, read_settings
 
 tracing.let_the_environment_decide()
 composition, parts = pick_composition()
@@ -34,5 +34,5 @@ def create_app(settings: Settings, log_to: TextIO = sys.stderr) -> FastAPI:
 
 try:
     app = create_app(read_settings())
-except UnsafeSettings as error:
+except (BadSettings, UnsafeSettings) as error:
     sys.exit(f"capstone: {error}")
