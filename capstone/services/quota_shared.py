@@ -179,8 +179,7 @@ class SharedQuota:
 
     async def make_up(self) -> None:
         """Pay what was not paid while Redis was away."""
-        for bill in list(self._unpaid.values()):
-            await self._pay(bill, anyway=True)
+        await asyncio.gather(*(self._pay(bill, anyway=True) for bill in list(self._unpaid.values())))
 
     async def keep(self) -> None:
         """Renew the leases of calls that last, until cancelled: those of a killed instance end by themselves."""
@@ -196,7 +195,7 @@ class SharedQuota:
                     await self._pay(bill)
 
     async def _run(self, script: Any, lease: Lease, *values: Any, anyway: bool = False) -> Any:
-        return await self.shared.ask(lambda: script(keys=lease.keys, args=values), anyway=anyway)
+        return await self.shared.run(script, lease.keys, values, anyway=anyway)
 
 
 @dataclass(slots=True)

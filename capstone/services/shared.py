@@ -7,7 +7,7 @@ looks whether it is back. What happens meanwhile is each user's own: `quota`, `c
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import redis.asyncio as redis
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from capstone.settings import Settings
@@ -24,6 +24,7 @@ from capstone.startup import UnsafeSettings
 log = logging.getLogger("capstone.redis")
 T = TypeVar("T")
 FAILURES = (RedisError, OSError, TimeoutError)
+MOST = 200  # scripts that are sent together
 
 
 class RedisAway(Exception):
@@ -35,8 +36,26 @@ class RedisAway(Exception):
 
 
 @dataclass
+class Call:
+    """A script that somebody waits for."""
+
+    script: Any  # redis.commands.core.AsyncScript
+    keys: Sequence[str]
+    args: Sequence[Any]
+    answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def end(self, answer: Any) -> None:
+        """Give whoever still waits the answer."""
+        if not self.answer.done():
+            if isinstance(answer, Exception):
+                self.answer.set_exception(answer)
+            else:
+                self.answer.set_result(answer)
+
+
+@dataclass
 class Shared:
-    """One Redis. Every use goes through `ask`."""
+    """One Redis, asked through `ask` and `run`."""
 
     client: Any  # redis.asyncio.Redis
     registry: CollectorRegistry
@@ -46,6 +65,8 @@ class Shared:
     """What is done once it is back."""
     away_since: float = 0.0
     _left: asyncio.Event = field(default_factory=asyncio.Event)
+    _calls: list[Call] = field(default_factory=list[Call])
+    sender: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         """Say in the metrics how it is."""
@@ -74,6 +95,58 @@ class Shared:
                 raise RedisAway(asked=True) from error
         self._missed.inc()
         raise RedisAway(asked=False)
+
+    async def run(self, script: Any, keys: Sequence[str], args: Sequence[Any], *, anyway: bool = False) -> Any:
+        """Return what a script returns, which may be run twice where an answer got lost; else as `ask`.
+
+        All that are wanted at a moment go out together: a command by itself costs its way through the client and the
+        kernel, which is most of its price.
+        """
+        if self.is_away and not anyway:
+            self._missed.inc()
+            raise RedisAway(asked=False)
+        call = Call(script, keys, args)
+        self._calls.append(call)
+        if self.sender is None:
+            self.sender = asyncio.create_task(self._send(), name="redis scripts")
+        return await call.answer
+
+    async def _send(self) -> None:
+        """Send what waits, a batch at a time, until nothing does."""
+        try:
+            while self._calls:
+                calls, self._calls = self._calls[:MOST], self._calls[MOST:]
+                answers = await self._answers(calls)
+                for call, answer in zip(calls, answers, strict=True):
+                    call.end(answer)
+                if isinstance(answers[-1], RedisAway):  # who has come meanwhile need not wait as long
+                    for call in self._calls:
+                        call.end(RedisAway(asked=False))
+                    self._calls = []
+        finally:
+            self.sender = None
+
+    async def _answers(self, calls: Sequence[Call]) -> list[Any]:
+        """Return for each call what the script returns, or what is to be raised."""
+        try:
+            async with asyncio.timeout(self.patience_s), self.client.pipeline(transaction=False) as pipeline:
+                for call in calls:
+                    pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
+                answers = await pipeline.execute(raise_on_error=False)
+                for n, answer in enumerate(answers):
+                    if isinstance(answer, NoScriptError):  # a server that has just been started
+                        answers[n] = await calls[n].script(keys=calls[n].keys, args=calls[n].args)
+                    elif isinstance(answer, Exception):
+                        raise answer
+        except FAILURES as error:
+            self._missed.inc(len(calls))
+            self.leave(error)
+            return [RedisAway(asked=True) for _ in calls]
+        except BaseException:  # whoever is cancelled in here leaves nobody waiting
+            for call in [*calls, *self._calls]:
+                call.end(RedisAway(asked=True))
+            raise
+        return answers
 
     def leave(self, error: BaseException) -> None:
         """Ask it no more until it is back."""
@@ -112,9 +185,10 @@ async def open_shared(url: str, registry: CollectorRegistry) -> AsyncIterator[Sh
     try:
         yield shared
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in filter(None, (watching, shared.sender)):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await shared.client.aclose()
 
 
