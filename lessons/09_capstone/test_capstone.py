@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,7 +76,14 @@ def wait_for(ready: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[MockLLM]:
+def ends() -> Iterator[ExitStack]:
+    """What is waited for when all servers have been told to end, and do so together."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def provider(ends: ExitStack) -> Iterator[MockLLM]:
     """The provider, behind a socket."""
     fake = MockLLM(settle_turns=0)
     with serve_in_thread(fake) as served:
@@ -174,9 +181,9 @@ def last_error(log: io.StringIO) -> str:
 
 
 @contextmanager
-def serve(app: FastAPI, log: io.StringIO) -> Iterator[str]:
+def serve(app: FastAPI, log: io.StringIO, ends: ExitStack) -> Iterator[str]:
     """Run a service in a thread."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, lifespan="on", proxy_headers=False)
     server = Server(config)
     problems: list[BaseException] = []
@@ -190,6 +197,7 @@ def serve(app: FastAPI, log: io.StringIO) -> Iterator[str]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    ends.callback(thread.join, PATIENCE_S)
     server.ready.wait(PATIENCE_S * 4)
     if not server.started:
         told = repr(problems[0]) if problems and not isinstance(problems[0], SystemExit) else last_error(log)
@@ -200,8 +208,6 @@ def serve(app: FastAPI, log: io.StringIO) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(PATIENCE_S)
-        listener.close()
 
 
 @pytest.fixture(scope="module")
@@ -211,12 +217,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def started(provider: MockLLM, data: Path) -> Iterator[Running]:
+def started(provider: MockLLM, data: Path, ends: ExitStack) -> Iterator[Running]:
     """The service, as `uvicorn` runs it."""
     log = io.StringIO()
     app = lesson.create_app(real(provider, data), log, parts=NINE, more=[careless, another])
     begun(app, 2)
-    with serve(app, log) as url, httpx.Client(base_url=url, headers=DEMO, timeout=PATIENCE_S) as client:
+    with serve(app, log, ends) as url, httpx.Client(base_url=url, headers=DEMO, timeout=PATIENCE_S) as client:
         status = client.get("/health").status_code
         assert status != 500, (
             f"every request is answered 500, and {last_error(log)}. Look at what 09.4 adds, and where."
