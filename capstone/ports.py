@@ -125,10 +125,11 @@ class Rag(Protocol):
 
     store: Any
     """`Document(name, text, tenant, meta)`; `Embedder(http, url, key, model)`, which is an `Embed`; and
-    `Library(folder, embed)` with `open()`, `put(*documents)`, `delete(tenant, name)` and `snapshot.chunks`."""
+    `Library(folder, embed)` with `open()`, `put(*documents)`, `delete(tenant, name)` and `snapshot.chunks`. For vectors
+    in PostgreSQL: `split(text)`, `Chunk(tenant, doc, start, end, text, meta)` and `Snapshot(chunks)`."""
     retrieval: Any
     """`Query(text, tenant, k=..., floor=..., where=...)`; `Retriever(library, embed, rank)` with `search(query)`, which
-    returns hits (`chunk`, `score`); and `hybrid(nearest, matching)`, a way to rank."""
+    returns hits, each a `Hit(chunk, score)`; and `hybrid(nearest, matching)`, a way to rank."""
 
     def make_chain(self, http: Any, settings: Any) -> Any:
         """Build prompt | model | parser, over `http`; `openai_url`, `openai_key` and `model` are of the settings."""

@@ -17,6 +17,7 @@ from capstone.store.vectors import NewChunk, Vectors
 
 log = logging.getLogger("capstone.documents")
 TOGETHER = 512  # chunks that are embedded at once
+RANKED = 100  # of the nearest chunks, by their words too; on lesson 05's questions as good as by the words of all
 
 
 @dataclass
@@ -30,11 +31,17 @@ class SharedShelf(Intake):
     _looked_at: float = field(default=float("-inf"))
 
     async def search(self, query: Any) -> list[Any]:
-        """Return the chunks nearest to a `Query` of lesson 05, as its `Retriever` does."""
+        """Return what is nearest to a `Query` of lesson 05; among the nearest, words in common count as well."""
         (vector,) = await self.embed([query.text])
-        found = await self.vectors.nearest(query.tenant, vector, k=query.k, floor=query.floor, where=query.where)
-        chunk, hit = self.part.store.Chunk, self.part.retrieval.Hit
-        return [hit(chunk(query.tenant, one.name, one.start, one.end, one.text, one.meta), one.score) for one in found]
+        found = await self.vectors.nearest(
+            query.tenant, vector, k=max(RANKED, query.k), least=query.k, floor=query.floor, where=query.where
+        )
+        chunk, ways = self.part.store.Chunk, self.part.retrieval
+        near = [
+            ways.Hit(chunk(query.tenant, one.name, one.start, one.end, one.text, one.meta), one.score) for one in found
+        ]
+        rank = ways.hybrid(lambda _, asked, __: near[: asked.k], ways.matching)
+        return await asyncio.to_thread(rank, self.part.store.Snapshot(tuple(hit.chunk for hit in near)), query, vector)
 
     # What follows is for whoever keeps the index, which is every instance.
 

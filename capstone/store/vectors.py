@@ -72,18 +72,20 @@ class Vectors:
         async with self.database.writing() as session:
             await session.execute(delete(Chunk).where(Chunk.document_id == document_id))
 
-    async def nearest(self, tenant: str, vector: Any, *, k: int, floor: float, where: Mapping[str, str]) -> list[Found]:
+    async def nearest(
+        self, tenant: str, vector: Any, *, k: int, floor: float, where: Mapping[str, str], least: int | None = None
+    ) -> list[Found]:
         """Return the k nearest chunks of a tenant whose `meta` says all of `where`, nearest first, none below `floor`.
 
-        Nothing is missed: where an approximate search brings fewer than k, as it does when few of a tenant's many
-        chunks fit, all of them are compared.
+        Where an approximate search brings fewer than `least`, as it may when few of a tenant's many chunks fit, all of
+        them are compared; by default that is k.
         """
         space = self._space(vector)
         async with self.database.reading() as session:
             many = await _count(session, EXACT_UP_TO + 1, Chunk.model == space, Chunk.tenant == tenant) > EXACT_UP_TO
             asked = self._asked(tenant, vector, where).limit(k)
             rows = (await session.execute(await _by_index(session, asked, k) if many else _by_all(asked))).all()
-            if many and len(rows) < k:
+            if many and len(rows) < (least or k):
                 rows = (await session.execute(_by_all(asked))).all()
         found = [Found(row[0], row[1], row[2], row[3], row[4], row[5], 1 - row[6]) for row in rows]
         return [one for one in found if one.score >= floor]  # a vector of length 0 has the score NaN, which is none

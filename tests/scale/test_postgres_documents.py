@@ -74,6 +74,21 @@ async def test_every_instance_finds_what_any_was_given_and_loses_it_at_once(shel
     assert "7.txt" not in {hit.chunk.doc for hit in await one.search(query)}
 
 
+async def test_among_the_nearest_words_in_common_count(shelves: Any, store: Store) -> None:
+    """What an embedding does not tell apart: numbers, names, codes."""
+
+    async def alike(texts: Any) -> Any:
+        return [turned(1 + len(text) / 100) for text in texts]
+
+    shelf = shelves(embed=alike)
+    for n in range(9):
+        await shelf.accept("a", f"{n}.txt", f"The error E{4711 + n} means {'very ' * n}little.".encode(), {})
+    async with keeping(shelf):
+        query = rag.retrieval.Query("What does E4718 mean?", "a", k=3)
+        hits = await eventually(lambda: _all_of(shelf, query, 3))
+    assert hits[0].chunk.doc == "7.txt"
+
+
 async def test_a_document_is_worked_on_by_one_instance_and_by_another_when_that_one_dies(
     shelves: Any, store: Store
 ) -> None:
@@ -217,10 +232,10 @@ async def test_what_one_machine_has_kept_is_moved_and_a_second_time_changes_noth
     async with keeping(shelf := shelves()):
         EMBEDDING.set(Call(indexer("a"), "rag"))
         query = rag.retrieval.Query("One sentence.", "a", floor=0.0)
-        found = await eventually(lambda: _two(shelf, query))
+        found = await eventually(lambda: _all_of(shelf, query, 2))
     assert {hit.chunk.doc for hit in found} == {"x.txt", "waits.txt"}
 
 
-async def _two(shelf: SharedShelf, query: Any) -> list[Any] | None:
+async def _all_of(shelf: SharedShelf, query: Any, count: int) -> list[Any] | None:
     hits = await shelf.search(query)
-    return hits if len(hits) == 2 else None
+    return hits if len(hits) == count and not await shelf.documents.to_do() else None
