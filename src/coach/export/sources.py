@@ -2,9 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from coach.export import given
 from coach.export.alive import APP, Part
@@ -168,24 +170,49 @@ def python_files(name: str, collected: Collected) -> dict[str, str]:
         CourseError: a file imports what does not go along.
     """
     moves, words = moves_of(collected), words_of(name, collected)
-    found: dict[str, str] = {}
-    for one in collected.sources:
-        steps = [step() for step in STEPS.get(one.path, ())]
-        # What somebody's own part says is theirs; the composition names settings and loggers of the service.
-        own = {f"{LESSON}.09": words.names}.get(one.old[:10], str) if one.old.startswith(f"{LESSON}.") else None
-        found[one.path] = rewritten(
-            one.text, old=one.old, package=one.package, moves=moves, words=words, given=steps, translate=own
-        )
-    for path in sorted(found):
-        for folder in Path(path).parents:
-            if (
-                folder.parts
-                and folder.parts[0] == "app"
-                and "versions" not in folder.parts
-                and "migrations" not in folder.parts
-            ):
-                found.setdefault(f"{folder.as_posix()}/__init__.py", INITS.get(folder.as_posix(), ""))
+    found = {one.path: _rewritten(one, _Context.of(one, moves, words)) for one in collected.sources}
+    found.setdefault("app/core/__init__.py", CORE)
     return found
 
 
-INITS = {"app/core": '"""What the service is built from, by subject. Whose each of them is: `app.parts`."""\n'}
+CORE = '"""What the service is built from, by subject. Whose each of them is: `app.parts`."""\n'
+Pairs = tuple[tuple[Any, Any], ...]  # a mapping that can be a key
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a file becomes depends on this and on its text: two attempts, and two projects, share what is the same."""
+
+    modules: Pairs
+    names: Pairs
+    words: tuple[str, Pairs, Pairs, Pairs]
+
+    @classmethod
+    def of(cls, source: Source, moves: Moves, words: Words) -> "_Context":
+        """Take what matters to a file: of the parts' modules only those of its own part."""
+        home = source.old.rpartition(".")[0]
+        near = [pair for pair in moves.modules.items() if not number_of(pair[0]) or pair[0].startswith(home)]
+        said = words.name, pairs(words.parts), pairs(words.modules), pairs(words.data)
+        return cls(tuple(near), pairs(moves.names), said)
+
+
+def pairs(mapping: Mapping[Any, Any]) -> Pairs:
+    """Return a mapping as its pairs, in their order."""
+    return tuple(mapping.items())
+
+
+@lru_cache(maxsize=1_000)
+def _rewritten(one: Source, context: _Context) -> str:
+    name, parts, modules, data = context.words
+    words = Words(name, dict(parts), dict(modules), dict(data))
+    # What somebody's own part says is theirs; their composition names settings and loggers of the service.
+    own = {f"{LESSON}.09": words.names}.get(one.old[:10], str) if one.old.startswith(f"{LESSON}.") else None
+    return rewritten(
+        one.text,
+        old=one.old,
+        package=one.package,
+        moves=Moves(dict(context.modules), dict(context.names)),
+        words=words,
+        given=[step() for step in STEPS.get(one.path, ())],
+        translate=own,
+    )
