@@ -66,15 +66,16 @@ def test_while_postgresql_is_gone_chats_go_on_the_rest_is_503_and_no_usage_is_lo
         streamed = service.client.post("/v1/chat/completions", json={**CHAT, "stream": True}, headers=headers)
         assert streamed.text.rstrip().endswith("[DONE]")
         chats += 11
-        ready = until(lambda it=service.client: says(it, "failed", "timeout"), "/ready does not say it")
-        assert ready.status_code == 200, "all would be turned away, and chats with them"
         assert service.client.get("/health/live").status_code == 200
+        if service is one:  # what it says holds for five seconds
+            ready = until(lambda: says(one.client, "failed", "timeout"), "/ready does not say it")
+            assert ready.status_code == 200, "all would be turned away, and chats with them"
         cluster.database.mend()
         until(lambda it=service.client: it.get("/rag/documents", headers=headers).status_code == 200, "it stays away")
-        until(lambda it=service.client: says(it, "ok"), "/ready stays degraded")
         lines = [line for line in service.log.read_text().splitlines() if "the database is away" in line]
         assert 1 <= len(lines) <= 3, f"one outage is a line or two: {lines}"
 
+    until(lambda: says(one.client, "ok"), "/ready stays degraded")
     counted = "SELECT count(*) FROM usage_records WHERE tenant = 'tenant' AND kind = 'chat'"
     until(lambda: cluster.ask(counted) == [[str(chats)]], f"{cluster.ask(counted)} of {chats} are written")
     there = one.client.post("/rag/documents", files=PAGE, headers=headers)
