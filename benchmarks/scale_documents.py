@@ -147,14 +147,17 @@ async def ingest(options: argparse.Namespace) -> dict[str, Any]:
     from capstone.services.indexing import Keeper
     from capstone.services.vectors import SharedShelf
     from capstone.services.work import indexer
+    from capstone.store.vectors import EXACT_UP_TO
 
     async with shelf(options) as opened:
         before = len(await opened.documents.every())
         keeper = asyncio.create_task(Keeper(opened, indexer).keep())
         used, began = time.process_time(), time.perf_counter()
         await bring(opened, range(before, options.upto // PER_CHUNK))
-        if isinstance(opened, SharedShelf):
-            await opened.vectors.index_if_many((await opened.embed(["any"]))[0])
+        if isinstance(opened, SharedShelf) and options.upto > EXACT_UP_TO:
+            (any_vector,) = await opened.embed(["any"])
+            while not await opened.vectors.index_if_many(any_vector):  # it may be at it already, behind us
+                await asyncio.sleep(0.1)
         took, used = time.perf_counter() - began, time.process_time() - used
         began = time.perf_counter()
         await bring(opened, range(options.upto, options.upto + 1))
@@ -163,8 +166,7 @@ async def ingest(options: argparse.Namespace) -> dict[str, Any]:
         (last,) = [one for one in await opened.documents.every() if one.name == f"{options.upto}.txt"]
         chunks = last.chunks
         await opened.delete("main", last.id)
-        while any(one.id == last.id for one in await opened.documents.every()):  # noqa: ASYNC110 - as a caller asks
-            await asyncio.sleep(0.05)
+        await settled(opened)
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
     added = options.upto - before * PER_CHUNK
@@ -183,7 +185,12 @@ async def bring(opened: Any, numbers: range) -> None:
     """Accept documents, and wait until they are found."""
     for number in numbers:
         await opened.accept("main", f"{number}.txt", text_of(number), {})
-    while any(one.state == "queued" for one in await opened.documents.every()):  # noqa: ASYNC110 - as a caller asks
+    await settled(opened)
+
+
+async def settled(opened: Any) -> None:
+    """Wait until nothing is to be put into the index or taken out of it."""
+    while await opened.documents.to_do(limit=1):  # noqa: ASYNC110 - as somebody outside does
         await asyncio.sleep(0.05)
 
 

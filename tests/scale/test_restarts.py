@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ import pytest
 
 from tests.capstone.service import Service
 from tests.conftest import ROOT
-from tests.scale.balancer import GRACE_S, balanced
+from tests.scale.balancer import GRACE_S, Balancer, balanced
 from tests.scale.cluster import CHAT, Cluster
 
 pytestmark = pytest.mark.timeout(90)
 WORDS = [f"word{n} " for n in range(20)]
+ACTIVE = ("queued", "running")
 
 
 async def started(cluster: Cluster, count: int = 1, **env: Any) -> list[Service]:
@@ -46,6 +49,63 @@ async def test_a_rolling_restart_under_load_fails_no_request(cluster: Cluster) -
     assert set(balancer.statuses) == {200}
     assert len(balancer.served) == 4, "not every instance had a part in it"
     await recorded(cluster, "rolling", len(balancer.statuses), slack=6)  # users who were stopped in mid-request
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_three_instances_and_a_worker_are_replaced_while_all_of_it_is_under_way(cluster: Cluster) -> None:
+    """Streams of two seconds, jobs, uploads and searches go on; nothing is refused, lost or done twice."""
+    env: dict[str, Any] = {"CAPSTONE_DRAIN_NOTICE_S": GRACE_S}
+    old = await started(cluster, 3, **env)
+    worker = await asyncio.to_thread(cluster.worker, "--without-mingle", "--without-gossip")
+    headers = cluster.key("demo")  # the tenant of every instance's own client
+    cluster.llm.when("Hello").tokens(WORDS).slow(cadence_s=0.1)
+    jobs: list[str] = []
+    names: list[str] = []
+
+    async def more(balancer: Balancer) -> None:
+        """Order a job and bring a document, again and again, wherever it is our turn."""
+        for n in itertools.count():
+            order, file = {"prompts": [f"order {n} a", f"order {n} b"]}, {"file": (f"{n}.txt", f"Page {n}.".encode())}
+            said = await balancer.client.post(f"{balancer.pick()}/jobs", json=order, headers=headers)
+            assert said.status_code == 202, said.text
+            jobs.append(said.json()["id"])
+            said = await balancer.client.post(f"{balancer.pick()}/rag/documents", files=file, headers=headers)
+            assert said.status_code == 202, said.text
+            names.append(f"{n}.txt")
+            await asyncio.sleep(0.5)
+
+    def in_state(state: str) -> set[str]:
+        return {name for (name,) in cluster.ask(f"SELECT name FROM documents WHERE state = '{state}'")}  # noqa: S608
+
+    async with balanced(headers, *(one.url for one in old), users=20) as balancer:
+        busy = asyncio.create_task(more(balancer))
+        for leaving in old:
+            (new,) = await started(cluster, **env)
+            balancer.add(new.url)
+            await balancer.until(new.url, True)
+            leaving.process.terminate()
+            await asyncio.to_thread(leaving.process.wait, 20)
+            balancer.remove(leaving.url)
+        await asyncio.to_thread(cluster.worker, "--without-mingle", "--without-gossip")
+        worker.terminate()
+        assert await asyncio.to_thread(worker.status) == 0, worker.said
+        await balancer.more(20)
+        assert not busy.done(), busy.exception()
+        busy.cancel()
+    assert balancer.failures == []
+    assert set(balancer.statuses) == {200}
+    last = cluster.instances[-1]
+    for job in jobs:
+        done = await asyncio.to_thread(last.until, f"/jobs/{job}", lambda said: said["state"] not in ACTIVE)
+        assert (done["state"], done["answered"]) == ("done", 2), done
+    await asyncio.to_thread(last.until, "/rag/documents?limit=1", lambda _: in_state("queued") == set())
+    assert in_state("ready") == set(names)
+    asked = [one.json["messages"][-1]["content"] for one in cluster.llm.requests if one.path.endswith("/completions")]
+    orders = Counter(one for one in asked if one.startswith("order"))
+    assert len(orders) == 2 * len(jobs)
+    assert max(orders.values()) <= 2, "a prompt that was under way when its worker ended is asked again, and no other"
+    assert sum(orders.values()) - len(orders) <= 4
 
 
 async def recorded(cluster: Cluster, tenant: str, calls: int, *, slack: int = 0) -> None:
