@@ -74,7 +74,7 @@ def unfinished(lesson: Lesson) -> str:
 def _top_level_names(file: Path) -> set[str]:
     """The names that a file binds outside its functions and classes, however: def, class, assignment, import."""
     names: set[str] = set()
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    for node in ast.parse(file.read_bytes()).body:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 names.add(node.name)

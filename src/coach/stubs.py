@@ -156,7 +156,7 @@ def _is_marked(file: Path) -> bool:
 
 def _todo_lines(file: Path) -> list[tuple[str, int]]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of their own
         if file.suffix != ".py":
             mark = OPEN if _is_marked(file) else re.compile(r"throw .*TODO (?P<number>\d\d\.\d+)")
             lines = enumerate(text.splitlines(), 1)

@@ -107,7 +107,7 @@ def greeting() -> str:
 
 @pytest.fixture(scope="session")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Out of a course in which all is done, in other styles: one part has a file more, one cannot leave its lesson."""
+    """Out of a course in which all is done, in other styles: one part has files more, two cannot leave."""
     return once(tmp_path_factory, "done", all_done)
 
 
@@ -117,6 +117,8 @@ def all_done(folder: Path) -> Home:
     auth["app.py"] = auth["app.py"].replace(b"\nimport hmac", b"\nimport hmac\nfrom .mine import greeting", 1)
     auth["app.py"] += b"\n\nHELLO = greeting()\n\n\ndef nobody_asks_this_yet() -> str:\n    return HELLO\n"
     auth |= {"mine.py": HELPER.encode(), "greeting.txt": b"Ahoy"}
+    answers["03"]["app.py"] = "\ufeff".encode() + answers["03"]["app.py"]  # as some editors write it
+    answers["01"]["app.py"] += b"\n\ndef test() -> None:\n    from tests import nothing\n"  # is not there at home
     answers["02"]["app.py"] += b'\n\nassert "lessons" in __file__, "away from its lesson"\n'
     root = course(folder / "course", answers)
     return Home(root, folder / NAME, export(root, folder / NAME))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +53,30 @@ class Chosen:
     def given_up(self, why: str) -> "Chosen":
         """Return the reference in its place."""
         return replace(self, why_not=why)
+
+
+class CannotGo(Exception):
+    """A part of yours cannot leave its lesson."""
+
+    def __init__(self, number: str, why: str) -> None:
+        super().__init__(why)
+        self.number, self.why = number, why
+
+
+@contextlib.contextmanager
+def leaving(number: str, *, yours: bool) -> Iterator[None]:
+    """Whatever goes wrong with the files of a part of yours is no reason to give up the rest.
+
+    Raises:
+        CannotGo: something went wrong.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not yours:
+            raise
+        said = str(error).strip().splitlines() or [""]
+        raise CannotGo(number, f"its files cannot be taken along ({type(error).__name__}: {said[0]})") from error
 
 
 def choose(root: Path) -> list[Chosen]:

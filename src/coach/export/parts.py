@@ -122,7 +122,7 @@ def unmarked_files(chosen: Chosen) -> dict[str, str]:
             continue
         reference = lesson.solution / name
         known = todo_lines(reference.read_text(encoding="utf-8")) if reference.is_file() else set[str]()
-        texts[module] = unmarked((folder / name).read_text(encoding="utf-8"), known)
+        texts[module] = unmarked((folder / name).read_text(encoding="utf-8-sig"), known)
         queue += siblings(folder, name, texts[module])
     return texts
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from coach.export import around
 from coach.export.alive import APP
-from coach.export.chosen import Chosen, choose, run
+from coach.export.chosen import CannotGo, Chosen, choose, run
 from coach.export.layout import capstone_files, files_below
 from coach.export.marks import todo_lines, unmarked
 from coach.export.names import checked
@@ -55,13 +55,14 @@ def export(root: Path, target: Path, name: str | None = None) -> Exported:
     parts = choose(root)
     while True:
         with staged(target) as stage:
-            placed, left = write(root, parts, title, stage)
-            broken = first_broken(stage, placed)
-            if broken is None:
+            try:
+                placed, left = write(root, parts, title, stage)
+                try_out(stage, placed)
+            except CannotGo as given_up:
+                parts = [one.given_up(given_up.why) if one.lesson.number == given_up.number else one for one in parts]
+            else:
                 put_in_place(stage, target)
                 return Exported(target, title, placed, len(files_below(target)), left)
-        number, why = broken
-        parts = [one.given_up(why) if one.lesson.number == number else one for one in parts]
 
 
 def must_be_free(root: Path, target: Path) -> None:
@@ -216,10 +217,11 @@ def findings(stage: Path, placed: Sequence[around.Placed]) -> dict[str, list[str
     return {path: sorted(rules) for path, rules in sorted(found.items())}
 
 
-def first_broken(stage: Path, placed: Sequence[around.Placed]) -> tuple[str, str] | None:
-    """Import the service; return the part of yours that keeps it from being imported, and why.
+def try_out(stage: Path, placed: Sequence[around.Placed]) -> None:
+    """Import the service.
 
     Raises:
+        CannotGo: a part of yours keeps it from being imported.
         CourseError: it cannot be imported, and no part of yours is the reason.
     """
     with tempfile.TemporaryDirectory() as data:
@@ -229,9 +231,9 @@ def first_broken(stage: Path, placed: Sequence[around.Placed]) -> tuple[str, str
         except subprocess.TimeoutExpired:
             status, said = 1, f"it is still being imported after {IMPORT_S:g} s"
     if status == 0:
-        return None
+        return
     last = said.strip().splitlines()[-1] if said.strip() else f"it ends with status {status}"
     blamed = [one for one in placed if one.chosen.yours and one.path in said]
     for one in sorted(blamed, key=lambda one: said.rindex(one.path), reverse=True):
-        return one.chosen.lesson.number, f"it does not import outside of its lesson ({last})"
+        raise CannotGo(one.chosen.lesson.number, f"it does not import outside of its lesson ({last})")
     raise CourseError(f"The project does not start, and nothing of yours is the reason: {last}")

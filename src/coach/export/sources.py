@@ -10,7 +10,7 @@ from typing import Any
 
 from coach.export import given
 from coach.export.alive import APP, Part
-from coach.export.chosen import Chosen
+from coach.export.chosen import Chosen, leaving
 from coach.export.layout import (
     MODULES_OF_COACH,
     Ports,
@@ -61,12 +61,14 @@ def collect(root: Path, parts: Sequence[Chosen]) -> Collected:
         for one in tests
     ]
     root_part = next(one for one in parts if one.lesson.capstone)
-    composition = composed(root_part)
+    with leaving(root_part.lesson.number, yours=root_part.yours):
+        composition = composed(root_part)
     found = [*service, *tests, composition]
     use = wanted(root, ports, found)
     for one in parts:
         if one is not root_part:
-            made = part_sources(one, use)
+            with leaving(one.lesson.number, yours=one.yours):
+                made = part_sources(one, use)
             if own_data(one) and len(made) == 1:  # it looks for its data beside itself
                 made = [replace(made[0], path=made[0].path.replace(".py", "/__init__.py"))]
             found += made
@@ -207,12 +209,13 @@ def _rewritten(one: Source, context: _Context) -> str:
     words = Words(name, dict(parts), dict(modules), dict(data))
     # What somebody's own part says is theirs; their composition names settings and loggers of the service.
     own = {f"{LESSON}.09": words.names}.get(one.old[:10], str) if one.old.startswith(f"{LESSON}.") else None
-    return rewritten(
-        one.text,
-        old=one.old,
-        package=one.package,
-        moves=Moves(dict(context.modules), dict(context.names)),
-        words=words,
-        given=[step() for step in STEPS.get(one.path, ())],
-        translate=own,
-    )
+    with leaving(number_of(one.old), yours=one.old.startswith(f"{LESSON}.")):
+        return rewritten(
+            one.text,
+            old=one.old,
+            package=one.package,
+            moves=Moves(dict(context.modules), dict(context.names)),
+            words=words,
+            given=[step() for step in STEPS.get(one.path, ())],
+            translate=own,
+        )
