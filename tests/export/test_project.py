@@ -137,8 +137,10 @@ def test_the_image_and_its_neighbors_are_the_capstone_s(untouched: Home) -> None
     assert theirs["services"]["api"]["image"] == "harbor:0.1.0"
     for service in theirs["services"].values():
         for word in service.get("command") or []:
-            if word.startswith("app/"):
-                assert (untouched.path / word).is_file(), word
+            if re.fullmatch(r"app/\S+|--app=app\.\S+|app\.\w+(:\w+)?", word):  # a file, or a module of a command
+                name = word.removeprefix("--app=").partition(":")[0]
+                file = name if "/" in name else f"{name.replace('.', '/')}.py"
+                assert (untouched.path / file).is_file(), f"compose.yaml runs {word}, and there is no {file}"
     secrets = {Path(one["file"]).name for one in theirs["secrets"].values()}
     made = set(re.findall(r'folder / "([\w.]+)"', untouched.read("deploy/make_secrets.py")))
     assert secrets == made, "what compose.yaml mounts is what deploy/make_secrets.py makes"

@@ -86,6 +86,16 @@ def parts_table(parts: Sequence[Placed], use: Wanted) -> str:
     return "\n".join(rows)
 
 
+def whose(parts: Sequence[Placed]) -> str:
+    """Return the README's words on who wrote the parts."""
+    course = 'the course "Serve LLMs with FastAPI"'
+    yours = [one for one in parts if one.chosen.yours]
+    if not yours:
+        return f"All of them are the reference of {course}."
+    others = "" if len(yours) == len(parts) else " The others are its reference."
+    return f"Those called **yours** were written by whoever took this project home from {course}.{others}"
+
+
 def remark(parts: Sequence[Placed]) -> str:
     """Return why some of the parts are the reference's."""
     broken = [one for one in parts if one.chosen.why_not and not one.chosen.why_not.startswith("to do")]

@@ -143,7 +143,7 @@ def write(
             "README.md",
             name=name,
             image=around.image_of(name),
-            author="you" if yours else "you, once it was finished,",
+            whose=around.whose(placed),
             parts=around.parts_table(placed, use),
             remark=around.remark(placed),
             license="The parts that are yours are under whatever license you choose: say it here." if yours else "",
