@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio as redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from capstone.services.shared import FAILURES, RedisAway, Shared
 
@@ -40,13 +42,18 @@ class KeyNews:
 
     async def listen(self) -> None:
         """Hear what others tell, until cancelled."""
-        client = redis.Redis.from_url(
-            self.url, decode_responses=True, socket_connect_timeout=self.pulse_s, socket_timeout=self.pulse_s
-        )
+        # By default it tries again by itself, with waits that grow to ten seconds.
+        options: Any = {"retry": Retry(NoBackoff(), 0), "socket_timeout": self.pulse_s}
+        options |= {"socket_connect_timeout": self.pulse_s, "decode_responses": True}
+        client = redis.Redis.from_url(self.url, **options)
         try:
             while True:
-                with suppress(*FAILURES):
+                try:
                     await self._hear(client)
+                except FAILURES as error:
+                    log.info("nobody says which keys end: %r", error)
+                except Exception:
+                    log.exception("not heard which keys end")
                 await asyncio.sleep(self.pulse_s)
         finally:
             await client.aclose()
@@ -65,6 +72,7 @@ class KeyNews:
                     continue
                 asked = False
                 if said["type"] == "subscribe":
+                    log.info("heard which keys end")
                     self.forget_all()  # what was told while nobody listened is known to nobody
                 elif said["type"] == "message":
                     self.forget(said["data"])

@@ -35,6 +35,13 @@ def two(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list
     redis.thaw()
 
 
+@pytest.fixture(autouse=True)
+def together(two: list[Running]) -> None:
+    """Whatever the test before has done: all are well."""
+    for one in two:
+        wait_for(lambda one=one: "redis_away 0.0" in numbers(one), "Redis is still away")
+
+
 def ask(running: Running, headers: dict[str, str], **changes: Any) -> Any:
     return running.client.post("/v1/chat/completions", json={**CHAT, **changes}, headers=headers)
 
