@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, TextIO
+
+from prometheus_client import Gauge
 
 from capstone.console import for_whoever_reads
 from capstone.logs import configure_logs
@@ -81,12 +83,15 @@ class Service:
                 self.store = await stack.enter_async_context(open_store(self.settings))
             except UnusableDatabase as error:
                 raise CannotStart(str(error)) from None
+            self._tell("database_away", "Whether the database server does not answer", lambda: self.store.is_away)
             yield self.store
 
     @asynccontextmanager
     async def open_usage(self) -> AsyncIterator[UsageQueue]:
         """Open the queue of usage records; needs the store."""
         async with open_usage(self.store.usage) as self.usage:
+            self._tell("usage_waiting", "Usage records that are not written yet", lambda: len(self.usage))
+            self._tell("usage_dropped", "Usage records that are lost", lambda: self.usage.dropped)
             yield self.usage
 
     @asynccontextmanager
@@ -126,6 +131,10 @@ class Service:
         """Begin to work on documents and jobs; needs the store and the chat."""
         async with open_work(self.settings, self.store, self.chat) as work:
             yield work
+
+    def _tell(self, name: str, words: str, number: Callable[[], float]) -> None:
+        """Have a number among the metrics."""
+        Gauge(name, words, registry=self.metrics.registry).set_function(number)
 
     async def _ask_database(self) -> None:
         await self.store.usage.tokens_of("nobody")

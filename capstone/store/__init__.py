@@ -39,6 +39,11 @@ class Store:
     documents: Documents
     jobs: Jobs
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the server does not answer, as far as we know."""
+        return bool(self.database.outage.since)
+
 
 def url_of(settings: Wanted) -> str:
     """Return where the database is."""

@@ -9,6 +9,7 @@ from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as SQLTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -45,6 +46,7 @@ class Database:
         self.patience_s = patience_s
         options: dict[str, Any] = {"max_overflow": 0, "pool_timeout": patience_s, "hide_parameters": True}
         if not self.embedded:
+            options["pool_timeout"] = 0.8 * patience_s  # before a session's time is over: to be busy is no outage
             self.connect = prepare_server(patience_s)
             self._reading = self._writing = create_async_engine(
                 self.url, pool_size=pool, pool_pre_ping=True, connect_args=self.connect, **options
@@ -90,9 +92,14 @@ class Database:
                 raise Unstorable(type(driver_error(error)).__name__) from None
             if not is_away(error):
                 raise
-            if self.embedded or not is_gone(error):
+            if self.embedded:
                 raise DatabaseAway(words_of(error)) from error
-            self.outage.begin(error)
+            if isinstance(error, SQLTimeout):
+                self.outage.busy()
+            elif is_gone(error):
+                self.outage.begin(error)
+            else:
+                raise DatabaseAway(words_of(error)) from error
             raise DatabaseGone(words_of(error)) from error
 
     def insert_unless_there(self, table: type[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class DatabaseAway(Exception):
 
 
 class DatabaseGone(DatabaseAway):
-    """It is known that the server does not answer, and it was logged; nobody was asked now."""
+    """The server does not answer, or has no connection left for us; that is in the log already."""
 
     level = logging.DEBUG
 
@@ -83,6 +84,7 @@ class Outage:
     pause_s: float = 0.25  # between two questions
     since: str = ""  # what was wrong when it began; "" while the server is well
     _asking: asyncio.Task[None] | None = None
+    _told_busy: float = float("-inf")
 
     def begin(self, error: BaseException) -> None:
         """Refuse from now on, until the server answers."""
@@ -90,6 +92,12 @@ class Outage:
             self.since = words_of(error)
             log.warning("the database is away: %s", self.since)
             self._asking = asyncio.create_task(self._ask(), name="asking the database")
+
+    def busy(self) -> None:
+        """Say that every connection is lent: at most once in a while, since whoever asks then meets it."""
+        if time.monotonic() > self._told_busy + 10:
+            self._told_busy = time.monotonic()
+            log.warning("every connection to the database is lent; CAPSTONE_DATABASE_POOL says how many there are")
 
     async def _ask(self) -> None:
         while self.since:

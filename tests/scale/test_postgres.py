@@ -70,12 +70,14 @@ def test_while_postgresql_is_gone_chats_go_on_the_rest_is_503_and_no_usage_is_lo
         if service is one:  # what it says holds for five seconds
             ready = until(lambda: says(one.client, "failed", "timeout"), "/ready does not say it")
             assert ready.status_code == 200, "all would be turned away, and chats with them"
+            assert "database_away 1.0" in one.client.get("/metrics").text
         cluster.database.mend()
         until(lambda it=service.client: it.get("/rag/documents", headers=headers).status_code == 200, "it stays away")
         lines = [line for line in service.log.read_text().splitlines() if "the database is away" in line]
         assert 1 <= len(lines) <= 3, f"one outage is a line or two: {lines}"
 
     until(lambda: says(one.client, "ok"), "/ready stays degraded")
+    assert "database_away 0.0" in one.client.get("/metrics").text
     counted = "SELECT count(*) FROM usage_records WHERE tenant = 'tenant' AND kind = 'chat'"
     until(lambda: cluster.ask(counted) == [[str(chats)]], f"{cluster.ask(counted)} of {chats} are written")
     there = one.client.post("/rag/documents", files=PAGE, headers=headers)

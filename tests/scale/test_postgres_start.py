@@ -161,6 +161,19 @@ async def _answers(database: Database) -> bool:
     return True
 
 
+async def test_a_database_whose_connections_are_all_lent_is_busy_and_not_gone(
+    postgres: Postgres, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Database(postgres.url(database), pool=1, patience_s=0.5)
+    async with one.reading() as session:
+        await session.execute(text("SELECT 1"))
+        said = await asyncio.gather(*(one.ping() for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(error, DatabaseAway) for error in said)
+    await one.ping()
+    assert [line.getMessage()[:16] for line in caplog.records if line.name == "capstone.store"] == ["every connection"]
+    await one.close()
+
+
 async def test_a_connection_that_the_server_has_ended_is_noticed_before_it_is_used(
     postgres: Postgres, store: Store, database: str
 ) -> None:
