@@ -12,7 +12,7 @@ import pytest
 from capstone.schemas.chat import about_tokens
 from tests.scale.cluster import CHAT, HELLO, Cluster
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 PATIENCE_S = 20.0
 
 

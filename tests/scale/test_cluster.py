@@ -7,7 +7,7 @@ from redis.retry import Retry
 
 from tests.scale.cluster import Cluster
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 def client(cluster: Cluster) -> redis.Redis:

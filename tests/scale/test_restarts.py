@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.scale.balancer import GRACE_S, Balancer, balanced
 from tests.scale.cluster import CHAT, Cluster
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(150)
 WORDS = [f"word{n} " for n in range(20)]
 ACTIVE = ("queued", "running")
 
