@@ -128,7 +128,7 @@ class Database:
             self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": self.patience_s}
         )
         try:
-            async with engine.connect() as connection:
+            async with self._bounded(None), engine.connect() as connection:
                 yield connection
         finally:
             await engine.dispose()

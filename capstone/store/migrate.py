@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from capstone.store.database import Database, prepare_sqlite
-from capstone.store.outage import UnusableDatabase, is_away, state_of, words_of
+from capstone.store.outage import CLOSED, UnusableDatabase, is_away, state_of, words_of
 
 log = logging.getLogger("capstone.store")
 INI = Path(__file__).with_name("alembic.ini")
@@ -60,7 +60,7 @@ async def _reach(engine: AsyncEngine, patience_s: float) -> None:
                         await _look_at(connection)
                         return
                 except Exception as error:
-                    if not is_away(error):
+                    if not is_away(error) or state_of(error).startswith(CLOSED):
                         raise
                     last = words_of(error)
                 await asyncio.sleep(0.2)

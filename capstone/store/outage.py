@@ -11,10 +11,11 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as SQLTimeout
 
 log = logging.getLogger("capstone.store")
-# What PostgreSQL says when it is its own fault and not the statement's: connections, resources, shutting down and
-# starting up, read-only after a failover, and two that got into each other's way.
+# What PostgreSQL says when nothing is wrong with the statement: connections, resources, shutting down and starting up,
+# a password or a database that is another by now, read-only after a failover, and two that got into each other's way.
 # Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
-OWN_FAULT = ("08", "53", "57", "58", "25006", "40001", "40P01", "55P03")
+OWN_FAULT = ("08", "53", "57", "58", "28", "3D", "25006", "40001", "40P01", "55P03")
+CLOSED = ("28", "3D")  # of these: we are not let in
 
 
 class DatabaseAway(Exception):
@@ -70,7 +71,7 @@ def words_of(error: BaseException) -> str:
 
 def is_gone(error: BaseException) -> bool:
     """Say whether it is the server that is gone, and not only a connection or a row that somebody else has."""
-    return is_away(error) and not isinstance(error, SQLTimeout) and not state_of(error).startswith(("40", "55"))
+    return is_away(error) and not isinstance(error, SQLTimeout) and not state_of(error).startswith(("25", "40", "55"))
 
 
 @dataclass

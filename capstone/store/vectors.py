@@ -116,8 +116,8 @@ class Vectors:
         lost = ~select(Chunk.place).where(Chunk.document_id == Document.id, ours).exists()
         found = (Document.state == "ready", Document.chunks > 0, lost)
         again = update(Document).where(*found).values(state="queued", claimed_until=0.0)
-        async with self.database.writing(long=True) as session:
-            return (await session.execute(again)).rowcount  # type: ignore[attr-defined]
+        async with self.database.at_leisure() as connection:  # it looks at every document there is
+            return (await connection.execute(again)).rowcount
 
     async def index_if_many(self, vector: Any) -> bool:
         """Make the index for vectors like this one, once there are so many that it is worth it; True if it is there.

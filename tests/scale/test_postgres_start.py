@@ -174,6 +174,25 @@ async def test_a_database_whose_connections_are_all_lent_is_busy_and_not_gone(
     await one.close()
 
 
+async def test_a_server_that_lets_us_in_no_more_is_one_that_is_gone(
+    postgres: Postgres, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A password that was changed, a role that was closed: callers get 503, and it mends itself."""
+    postgres.ask(f"CREATE ROLE {database} LOGIN")
+    one = Database(postgres.url(database).replace("postgres@", f"{database}@"))
+    await one.ping()
+    ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = "
+    postgres.ask(f"ALTER ROLE {database} NOLOGIN; {ours}'{database}'")
+    for _ in range(3):
+        with pytest.raises(DatabaseAway):
+            await one.ping()
+    assert caplog.text.count("the database is away") == 1
+    postgres.ask(f"ALTER ROLE {database} LOGIN")
+    await eventually(lambda: _answers(one))
+    await one.close()
+    postgres.ask(f"DROP ROLE {database}")
+
+
 async def test_a_connection_that_the_server_has_ended_is_noticed_before_it_is_used(
     postgres: Postgres, store: Store, database: str
 ) -> None:
