@@ -20,18 +20,18 @@ from capstone.store.usage import DAY_S
 
 LATE_S = 3_600  # what began before midnight is settled afterwards, but not after an hour
 
-# KEYS of all: a hash (`spent`, `held`, `born`: which count this is), and the leases by the time at which they end.
+# KEYS of all: a hash (`spent`, `held`, and `since` when this count goes), and the leases by the time at which they end.
 # A lease is called "tokens:random". One that has ended stays there, endless, so that settling it late works, and once.
 SPEND = """
 local tokens, limit, lease, seconds, kept_s, recorded = tonumber(ARGV[1]), tonumber(ARGV[2]), unpack(ARGV, 3)
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local spent, held, born, paid = unpack(redis.call('HMGET', KEYS[1], 'spent', 'held', 'born', lease))
+local spent, held, paid = unpack(redis.call('HMGET', KEYS[1], 'spent', 'held', lease))
 if not spent then
-    if recorded == '' then return {-1, 0, ''} end
-    spent, held, born = recorded, 0, lease
+    if recorded == '' then return {-1, 0} end
+    spent, held = recorded, 0
     redis.call('DEL', KEYS[1], KEYS[2])
-    redis.call('HSET', KEYS[1], 'spent', spent, 'held', held, 'born', born)
+    redis.call('HSET', KEYS[1], 'spent', spent, 'held', held, 'since', string.format('%.6f', now))
     redis.call('EXPIRE', KEYS[1], kept_s)
 end
 for _, over in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE')) do
@@ -39,21 +39,21 @@ for _, over in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE')) do
     redis.call('ZADD', KEYS[2], '+inf', over)
 end
 local sum = spent + held
-if paid or redis.call('ZSCORE', KEYS[2], lease) then return {1, sum, born} end
-if sum + tokens > limit then return {0, sum, born} end
+if paid or redis.call('ZSCORE', KEYS[2], lease) then return {1, sum} end
+if sum + tokens > limit then return {0, sum} end
 redis.call('HINCRBY', KEYS[1], 'held', tokens)
 redis.call('ZADD', KEYS[2], now + seconds, lease)
 redis.call('EXPIRE', KEYS[2], kept_s)
-return {1, sum + tokens, born}
+return {1, sum + tokens}
 """
-# What was spent alone may be no lease here: Redis was away, or its answer. It belongs to the count that is known and to
-# none that began anew, since that began with the usage records. It is noted as paid: a Redis that was frozen may set it
-# aside yet.
+# A lease that this count does not know was made while Redis was away, or before it has lost everything. If its call had
+# ended by then, it is in the usage records that the count began with. It is noted as paid, so that it is paid once; also
+# for a Redis that was frozen and may set it aside yet.
 PAY = """
-local lease, charge, alone, known = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4]
-local ends, born = redis.call('ZSCORE', KEYS[2], lease), redis.call('HGET', KEYS[1], 'born')
-if alone and born then
-    ends = ends or ((known == '' or known == born) and 'inf')
+local lease, charge, alone, made_at, ended_at = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
+local ends, since = redis.call('ZSCORE', KEYS[2], lease), tonumber(redis.call('HGET', KEYS[1], 'since'))
+if since and (alone or made_at < since) then
+    ends = ends or (ended_at > since and 'inf')
     if ends and redis.call('HSETNX', KEYS[1], lease, 1) == 0 then ends = false end
 end
 if ends then
@@ -79,6 +79,7 @@ class Lease:
     principal_id: str
     day: int
     tokens: int
+    made_at: float  # seconds since 1970
     alone: bool = False  # in this process, because Redis was away
 
     @property
@@ -93,7 +94,7 @@ class Bill:
 
     lease: Lease
     tokens: int
-    born: str  # the count that it belongs to, as far as we know
+    ended_at: float  # seconds since 1970: when the usage records got it
 
 
 @dataclass
@@ -105,8 +106,6 @@ class SharedQuota:
     lease_s: float = 60.0
     _open: dict[str, Lease] = field(default_factory=dict[str, Lease])
     _unpaid: dict[str, Bill] = field(default_factory=dict[str, Bill])
-    _born: dict[str, str] = field(default_factory=dict[str, str])
-    _born_on: int = 0
 
     def __post_init__(self) -> None:
         """Prepare the scripts; the first call of each sends it."""
@@ -128,25 +127,22 @@ class SharedQuota:
 
     async def set_aside(self, principal_id: str, tokens: int, limit: int) -> Lease | None:
         """Set tokens aside if the sum stays within the limit."""
-        lease = Lease(f"{tokens}:{uuid.uuid4().hex}", principal_id, self.alone.today(), tokens)
+        lease = self._lease(principal_id, tokens)
         kept_s = int((lease.day + 1) * DAY_S - self.alone.now()) + LATE_S
         wanted = (tokens, limit, lease.name, self.lease_s, kept_s)
         try:
-            allowed, total, born = await self._run(self._spend, lease, *wanted, "")
+            allowed, total = await self._run(self._spend, lease, *wanted, "")
             if allowed < 0:  # nobody has asked today, or Redis has lost it
                 recorded = await self.alone.recorded(principal_id)
-                allowed, total, born = await self._run(self._spend, lease, *wanted, recorded)
+                allowed, total = await self._run(self._spend, lease, *wanted, recorded)
         except (RedisAway, DatabaseAway) as error:
             lease = replace(lease, alone=True)
             if await self.alone.spend(principal_id, tokens, limit):
                 return lease
             if isinstance(error, RedisAway) and error.asked:  # a Redis that was frozen does it when it wakes up
-                self._unpaid[lease.name] = Bill(lease, 0, self._born.get(principal_id, ""))
+                self._unpaid[lease.name] = Bill(lease, 0, self.alone.now())
             return None
         self._note(lease, total)
-        if lease.day != self._born_on:
-            self._born_on, self._born = lease.day, {}
-        self._born[principal_id] = born
         if not allowed:
             return None
         self._open[lease.name] = lease
@@ -154,8 +150,8 @@ class SharedQuota:
 
     async def settle(self, principal_id: str, leases: Sequence[Lease], tokens: int) -> None:
         """Charge what was set aside, and `tokens` besides, which may be negative."""
-        leases = leases or [Lease(f"0:{uuid.uuid4().hex}", principal_id, self.alone.today(), 0, alone=True)]
-        bills = [Bill(lease, lease.tokens, self._born.get(principal_id, "")) for lease in leases]
+        leases = leases or [replace(self._lease(principal_id, 0), alone=True)]
+        bills = [Bill(lease, lease.tokens, self.alone.now()) for lease in leases]
         bills[0] = replace(bills[0], tokens=bills[0].tokens + tokens)
         for bill in bills:
             self._open.pop(bill.lease.name, None)
@@ -168,7 +164,7 @@ class SharedQuota:
 
     async def _pay(self, bill: Bill, *, anyway: bool = False) -> None:
         lease = bill.lease
-        paid = lease.name, bill.tokens, int(lease.alone), bill.born
+        paid = lease.name, bill.tokens, int(lease.alone), lease.made_at, bill.ended_at
         self._note(lease, await self._run(self._paying, lease, *paid, anyway=anyway))
         self._unpaid.pop(lease.name, None)
 
@@ -193,6 +189,10 @@ class SharedQuota:
                     await self._run(self._renew, leases[0], self.lease_s, *(one.name for one in leases))
                 for bill in list(self._unpaid.values()):  # of calls that were cut off in the middle of paying
                     await self._pay(bill)
+
+    def _lease(self, principal_id: str, tokens: int) -> Lease:
+        name = f"{tokens}:{uuid.uuid4().hex}"
+        return Lease(name, principal_id, self.alone.today(), tokens, self.alone.now())
 
     async def _run(self, script: Any, lease: Lease, *values: Any, anyway: bool = False) -> Any:
         return await self.shared.run(script, lease.keys, values, anyway=anyway)

@@ -155,14 +155,19 @@ class Shared:
             self._left.set()
             log.warning("Redis is away (%s): this instance goes on by itself", type(error).__name__)
 
+    async def _look(self) -> None:
+        await self.client.set("look", 1, px=1)  # a ping is answered also by one that takes nothing more
+
     async def watch(self) -> None:
-        """Look whether it is back, whenever it is away, until cancelled."""
+        """Look whether it is there, once; and whether it is back, whenever it is away; until cancelled."""
+        with suppress(RedisAway):
+            await self.ask(self._look)
         while True:
             await self._left.wait()
             await asyncio.sleep(self.pulse_s)
             try:
                 async with asyncio.timeout(self.patience_s):
-                    await self.client.set("look", 1, px=1)  # a ping is answered also by one that takes nothing more
+                    await self._look()
             except FAILURES:
                 continue
             try:

@@ -1,8 +1,9 @@
 """A day's tokens, counted by several instances in a real Redis: exact, given back, renewed, settled once."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -112,7 +113,7 @@ async def test_a_lease_that_ended_too_early_is_still_charged_and_once(instances:
     slow, other = instances.start(lease_s=0.05), instances.start()
     call = slow.for_call()
     assert await call.spend(ADA, 900, 1_000)
-    bill = Bill(call.leases[0], 850, "")
+    bill = Bill(call.leases[0], 850, time.time())
     await asyncio.sleep(0.1)
     assert await other.for_call().spend(ADA, 1, 1_000)
     await slow._pay(bill)
@@ -152,6 +153,28 @@ async def test_a_redis_that_has_lost_everything_goes_on_from_the_usage_records(
     assert await spent(one) == 950
     assert not await one.for_call().spend(ADA, 100, 1_000)
     assert await one.for_call().spend(ADA, 50, 1_000)
+
+
+async def test_what_was_open_when_redis_lost_everything_is_charged_and_what_the_records_have_is_not(
+    instances: Instances, redis: Redis
+) -> None:
+    one, two = instances.start(), instances.start()
+    opened = one.for_call()
+    assert await opened.spend(ADA, 100, 1_000)
+    (lease,) = opened.leases
+    ended = Bill(replace(lease, name="100:ended", alone=True), 100, time.time())
+    instances.records.of[ADA] = 100  # what has ended
+    with redis.client() as client:
+        client.flushall()
+    assert await two.for_call().spend(ADA, 0, 1_000)
+    await one._pay(ended)
+    assert await spent(two) == 100
+    await opened.settle(ADA, 0)
+    assert await spent(two) == 200
+    for _ in range(2):
+        await one._pay(Bill(lease, 100, time.time()))
+        await one._pay(ended)
+    assert await spent(two) == 200
 
 
 async def test_row_13_while_redis_is_frozen_each_counts_on_and_makes_up_for_it_afterwards(
