@@ -47,8 +47,8 @@ redis.call('EXPIRE', KEYS[2], kept_s)
 return {1, sum + tokens}
 """
 # A lease that this count does not know was made while Redis was away, or before it has lost everything. If its call had
-# ended by then, it is in the usage records that the count began with. It is noted as paid, so that it is paid once; also
-# for a Redis that was frozen and may set it aside yet.
+# ended by then, it is in the usage records that the count began with. It is noted as paid, so that it is paid once, and
+# so that a Redis that was frozen does not set it aside yet.
 PAY = """
 local lease, charge, alone, made_at, ended_at = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 local ends, since = redis.call('ZSCORE', KEYS[2], lease), tonumber(redis.call('HGET', KEYS[1], 'since'))
