@@ -103,6 +103,12 @@ def test_a_line_that_grows_too_long_is_broken() -> None:
     assert lines[1] == "", "a summary, an empty line, the rest"
 
 
+def test_a_comment_that_grows_too_long_goes_on_below() -> None:
+    text = at_home("def f():\n    # " + "lesson 02 " * 11 + "and more.\n    return 1\n")
+    assert max(map(len, text.splitlines())) <= 120
+    assert text.count("    # ") == 2
+
+
 def test_marks_of_the_course_go_and_comments_of_yours_stay() -> None:
     solution = "# TODO 02.1: be\n# kind.\n# >>> solution\nx = 1\n# --- stub\n# x = 0\n# <<< solution\ny = 2\n"
     assert unmarked(solution, todo_lines(solution)) == "x = 1\ny = 2\n"
@@ -164,11 +170,10 @@ def test_what_looks_names_up_by_a_text_is_left_alone() -> None:
     assert "app.include_router(api)" in text
 
 
-def test_routers_of_a_lesson_are_no_default_at_home() -> None:
-    text = (
-        "def create_app(routers=None):\n    for router in [api] if routers is None else routers:\n        use(router)\n"
-    )
-    assert "for router in routers or ():" in only_given_routers(text)
+@pytest.mark.parametrize("said", ["[api] if routers is None else routers", "routers if routers is not None else [api]"])
+def test_routers_of_a_lesson_are_no_default_at_home(said: str) -> None:
+    text = "def create_app(routers=None):\n    for router in "
+    assert only_given_routers(f"{text}{said}:\n        use(router)\n").startswith(f"{text}(routers or ()):")
     assert only_given_routers("x = 1  # comment\n") == "x = 1  # comment\n"
 
 

@@ -7,7 +7,7 @@ reference, what the service uses.
 
 import ast
 import symtable
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 APP = "app"  # every lesson calls its application so
@@ -46,12 +46,12 @@ class Part:
         self.live: set[Statement] = set()
         self.names: set[Place] = set()
 
-    def names_of(self, file: str) -> set[str]:
-        """Return the names that a file binds at its top level."""
-        return {name for one in self.statements[file] for name in one.binds}
+    def names_of(self, file: str, *, imported: bool = True) -> set[str]:
+        """Return the names that a file binds at its top level, with or without those that it imports."""
+        return {name for one in self.statements[file] if imported or not one.is_import for name in one.binds}
 
-    def keep(self, roots: set[Place], *, whole: bool) -> None:
-        """Mark what goes along: what the `roots` need, and if `whole` whatever the part's application does not need."""
+    def keep(self, roots: set[Place], *, whole: bool, application: Collection[str] = (APP,)) -> None:
+        """Mark what goes along: what the `roots` need, and if `whole` whatever its `application` does not need."""
         for file, found in self.statements.items():
             by_name = any("globals" in one.refs for one in found)  # what is looked up by a text, nobody can tell
             for one in found:
@@ -62,7 +62,7 @@ class Part:
         for place in sorted(roots):
             self._want(*place)
         if whole:
-            left_behind = self._application()
+            left_behind = self._needed_by(set(application))
             for one in self.statements[APP]:
                 if one not in left_behind and not one.is_import:
                     self._mark(one)
@@ -116,10 +116,10 @@ class Part:
             if len(self.live) == before:
                 return
 
-    def _application(self) -> set[Statement]:
-        """Return the statements that `app` is, or needs, or that add to what it needs."""
+    def _needed_by(self, names: set[str]) -> set[Statement]:
+        """Return the statements that bind these names, what they need, and what adds to that."""
         found: set[Statement] = set()
-        names, before = {APP}, -1
+        before = -1
         while len(found) != before:
             before = len(found)
             for one in self.statements[APP]:

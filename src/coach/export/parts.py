@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coach.export.alive import APP, Part, attributes
+from coach.export.alive import APP, Part, attributes, statements
 from coach.export.chosen import Chosen
 from coach.export.given import only_given_routers
 from coach.export.layout import Ports, Source, members, place_of
@@ -20,6 +20,7 @@ class Wanted:
 
     of_part: Mapping[str, set[str]]  # "08" -> {"authorized", ...}
     anything: set[str]  # every attribute that is read anywhere, for what is reached by a part's own modules
+    looked_up: set[str]  # what is asked for by a text: `getattr(module, "PRICES")`
     subjects: Mapping[str, str]  # "08" -> "Who is asking, what they may do, and how much."
 
 
@@ -29,6 +30,7 @@ def wanted(root: Path, ports: Ports, sources: Sequence[Source]) -> Wanted:
     of_part = {number: set(asked[protocol].names) for number, protocol in ports.protocols.items() if protocol in asked}
     subjects = {number: asked[protocol].subject for number, protocol in ports.protocols.items() if protocol in asked}
     anything: set[str] = set()
+    looked_up: set[str] = set()
     for one in sources:
         tree = ast.parse(one.text)
         read = attributes(tree)
@@ -41,16 +43,18 @@ def wanted(root: Path, ports: Ports, sources: Sequence[Source]) -> Wanted:
                             local = alias.asname or alias.name
                             of_part[number] |= {attribute for name, attribute in read if name == local}
                 case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
-                    for known in of_part.values():
-                        known |= {name} - {APP}
-    return Wanted(of_part, anything, subjects)
+                    looked_up.add(name)
+    return Wanted(of_part, anything, looked_up - {APP}, subjects)
 
 
 def part_sources(chosen: Chosen, use: Wanted) -> list[Source]:
     """Return the files of a part as they go along: still with the repository's imports, but without marks."""
     lesson = chosen.lesson
     texts = unmarked_files(chosen)
+    before = statements(APP, texts[APP])
     texts[APP] = only_given_routers(texts[APP])
+    pairs = zip(before, statements(APP, texts[APP]), strict=True)
+    tried = {APP, *(name for old, new in pairs for name in old.refs - new.refs)}  # what is there to try it by hand
     texts[APP] = with_subject(texts[APP], use.subjects.get(lesson.number, ""))
     part = Part(texts)
     outside = (
@@ -60,9 +64,8 @@ def part_sources(chosen: Chosen, use: Wanted) -> list[Source]:
     for file in texts:
         if file != APP and (chosen.yours or file in outside):
             roots |= {(file, name) for name in part.names_of(file) & use.anything}
-    for names in (use.of_part.get(lesson.number, set()),):  # what is looked up in the module that a name comes from
-        roots |= {(file, name) for file in texts if file != APP for name in names & part.names_of(file)}
-    part.keep(roots, whole=chosen.yours)
+    roots |= {(file, name) for file in texts for name in part.names_of(file, imported=False) & use.looked_up}
+    part.keep(roots, whole=chosen.yours, application=tried)
     left = [file for file in texts if file == APP or not part.is_empty(file)]
     handed_on = part.handed_on(outside)
     home = f"{'lessons' if chosen.yours else 'solutions'}.{lesson.folder}"

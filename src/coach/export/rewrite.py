@@ -1,6 +1,7 @@
 """One Python file as the project has it: its imports, its names, its words. What it does stays the same."""
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import libcst as cst
 from libcst import metadata
 from libcst.helpers import get_full_name_for_node
 
-from coach.export.prose import Words
+from coach.export.prose import WIDTH, Words
 from coach.lesson import CourseError
 
 OURS = ("capstone", "coach", "lessons", "mockllm", "solutions", "tests")
@@ -259,14 +260,14 @@ class Speech(cst.CSTTransformer):
 
     def leave_EmptyLine(
         self, original_node: cst.EmptyLine, updated_node: cst.EmptyLine
-    ) -> "cst.EmptyLine | cst.RemovalSentinel":
-        """Translate a comment that has its line for itself."""
+    ) -> "cst.EmptyLine | cst.FlattenSentinel[cst.EmptyLine] | cst.RemovalSentinel":
+        """Translate a comment that has its line for itself; one that grows too long goes on in the next line."""
         if updated_node.comment is None:
             return updated_node
         said = self.words.comment(updated_node.comment.value, alone=True)
-        if not said:
-            return cst.RemoveFromParent()
-        return updated_node.with_changes(comment=cst.Comment(said))
+        room = WIDTH - 4 * self.depth - 2
+        lines = textwrap.wrap(said[2:], room) if len(said) - 2 > room else [said[2:]] if said else []
+        return cst.FlattenSentinel([updated_node.with_changes(comment=cst.Comment(f"# {one}")) for one in lines])
 
     def leave_TrailingWhitespace(
         self, original_node: cst.TrailingWhitespace, updated_node: cst.TrailingWhitespace
