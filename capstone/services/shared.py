@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import redis.asyncio as redis
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
 
 from capstone.settings import Settings
 from capstone.startup import UnsafeSettings
