@@ -17,6 +17,7 @@ from capstone.settings import Settings
 from coach.export import export
 from coach.export.layout import PICKS, files_below, moved
 from coach.export.packages import imported_modules, pins
+from coach.export.told import told
 from tests.conftest import ROOT
 from tests.export.conftest import Home
 
@@ -174,6 +175,22 @@ def test_a_part_of_yours_goes_along_whole_but_for_its_own_application(done: Home
         if one.chosen.yours and one.chosen.lesson.number != "09":
             names = defined(done.path / one.path) | set(re.findall(r"\w+", done.read(one.path)))
             assert set(one.chosen.lesson.exports) <= names, one.path
+
+
+@pytest.mark.parametrize("columns", [40, 60, 200])
+def test_the_terminal_says_whose_each_part_is_and_what_to_type(done: Home, columns: int) -> None:
+    lines = told(done.told, done.path.parent, columns)
+    text = "\n".join(line for line, _ in lines)
+    assert f" harbor: {len(done.files())} files" in text
+    for one in done.told.parts:
+        assert re.search(rf"^ {one.name} +{'yours' if one.chosen.yours else 'reference'}", text, flags=re.M), text
+    assert [line.strip() for line, _ in lines[-3:]] == [
+        "cd harbor",
+        "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt",
+        ".venv/bin/pytest && .venv/bin/uvicorn app.main:app",
+    ]
+    assert max(len(line) for line, _ in lines[:-3]) <= max(60, min(columns, 100)), "only commands may be longer"
+    assert told(done.told, done.path, columns)[-1][0].strip() == ".venv/bin/uvicorn app.main:app"
 
 
 @pytest.fixture(scope="session")

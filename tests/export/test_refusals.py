@@ -1,6 +1,5 @@
 """What `coach export` refuses, in words, and what it leaves behind then: nothing. And parts that cannot be taken."""
 
-import os
 import re
 from pathlib import Path
 
@@ -113,12 +112,32 @@ def test_a_part_that_cannot_be_taken_says_why(
     assert "\n" not in said
 
 
-def test_it_can_be_written_into_an_empty_folder_and_read_by_others(tmp_path: Path) -> None:
+def test_an_empty_folder_is_filled_and_stays_the_same_folder(tmp_path: Path) -> None:
+    """Somebody stands in it: `mkdir mine; cd mine; coach export .`"""
     target = tmp_path / "mine"
     target.mkdir()
+    before = target.stat().st_ino
     with staged(target) as stage:
+        (stage / "app").mkdir()
         (stage / "README.md").write_text("x")
         put_in_place(stage, target)
-    assert (target / "README.md").read_text() == "x"
-    assert os.stat(target).st_mode & 0o777 == 0o755
+    assert sorted(path.name for path in target.iterdir()) == ["README.md", "app"]
+    assert target.stat().st_ino == before
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_what_somebody_else_has_put_there_meanwhile_stays(tmp_path: Path) -> None:
+    target = tmp_path / "mine"
+    with staged(target) as stage:
+        (stage / "README.md").write_text("ours")
+        full(tmp_path)
+        with pytest.raises(CourseError, match="is not empty"):
+            put_in_place(stage, target)
+    assert [path.name for path in target.iterdir()] == ["work"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_others_can_read_a_new_folder(tmp_path: Path) -> None:
+    with staged(tmp_path / "mine") as stage:
+        put_in_place(stage, tmp_path / "mine")
+    assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o755

@@ -68,18 +68,24 @@ def export(root: Path, target: Path, name: str | None = None) -> Exported:
 def must_be_free(root: Path, target: Path) -> None:
     """Raise CourseError unless a project can be put there."""
     if target.is_relative_to(root.resolve()) or target.resolve().is_relative_to(root.resolve()):
-        raise CourseError(f"{target} lies in the course. Choose a folder beside it: coach export ../{target.name}")
+        beside = shown(root.resolve().parent / target.name, Path.cwd())
+        raise CourseError(f"{target} lies in the course. Choose a folder beside it: coach export {beside}")
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise CourseError(f"{target} is no folder. Choose another one, or move it away: mv {target} {target}.old")
+    must_be_empty(target)
+    if not target.parent.is_dir():
+        raise CourseError(f"There is no folder {target.parent}. Make it first: mkdir -p {target.parent}")
+    if not os.access(target.parent, os.W_OK):
+        raise CourseError(f"Nothing can be written into {target.parent}. Choose a folder of yours.")
+
+
+def must_be_empty(target: Path) -> None:
+    """Raise CourseError if there is something in a folder."""
     if target.is_dir() and any(target.iterdir()):
         raise CourseError(
             f"{target} is not empty, and nothing in it is overwritten. Choose another folder, or move this one away: "
             f"mv {target} {target}.old"
         )
-    if not target.parent.is_dir():
-        raise CourseError(f"There is no folder {target.parent}. Make it first: mkdir -p {target.parent}")
-    if not os.access(target.parent, os.W_OK):
-        raise CourseError(f"Nothing can be written into {target.parent}. Choose a folder of yours.")
 
 
 @contextmanager
@@ -94,11 +100,24 @@ def staged(target: Path) -> Iterator[Path]:
 
 def put_in_place(stage: Path, target: Path) -> None:
     """Move a whole project to where it belongs. Somebody may have put something there in the meantime: that stays."""
+    must_be_empty(target)
     stage.chmod(0o755)
+    moved: list[Path] = []
     try:
-        stage.rename(target)  # onto nothing, or onto an empty folder
+        if not target.exists():
+            stage.rename(target)
+            return
+        for one in sorted(stage.iterdir()):  # the folder itself stays: whoever types may stand in it
+            moved.append(one.rename(target / one.name))
     except OSError as error:
+        for one in moved:
+            one.rename(stage / one.name)
         raise CourseError(f"{target} could not be put in place: {error.strerror}. Nothing was written.") from None
+
+
+def shown(target: Path, here: Path) -> str:
+    """Return a folder as somebody would type it from here."""
+    return min(os.path.relpath(target, here), str(target), key=len)
 
 
 def write(

@@ -1,13 +1,12 @@
 """What the terminal says of a project that was written."""
 
-import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from coach.export.around import Placed
 from coach.export.chosen import Chosen
-from coach.export.project import Exported
+from coach.export.project import Exported, shown
 
 Line = tuple[str, str]  # a text, and its style
 
@@ -29,11 +28,9 @@ def told(done: Exported, here: Path, columns: int) -> list[Line]:
     for path, rules in done.left.items():
         words = f"ruff would change your {path} ({', '.join(rules)}); pyproject.toml lets it be."
         lines += [("", ""), *((f" {line}", "") for line in textwrap.wrap(words, room - 1))]
-    commands = (
-        f"cd {place}",
-        "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt",
-        ".venv/bin/pytest && .venv/bin/uvicorn app.main:app",
-    )
+    install = "python3 -m venv .venv && .venv/bin/pip install -r requirements-dev.txt"
+    tests, serve = ".venv/bin/pytest", ".venv/bin/uvicorn app.main:app"
+    commands = (install, tests, serve) if place == "." else (f"cd {place}", install, f"{tests} && {serve}")
     return [*lines, ("", ""), (" Next:", ""), *((f"   {command}", "title") for command in commands)]
 
 
@@ -55,8 +52,3 @@ def why_not(chosen: Chosen) -> str:
     if chosen.why_not == "to do: " + ", ".join(sorted(task.number for task in lesson.tasks)):
         return f"lesson {lesson.number} is not begun"
     return chosen.why_not
-
-
-def shown(target: Path, here: Path) -> str:
-    """Return a folder as somebody would type it from here."""
-    return min(os.path.relpath(target, here), str(target), key=len)
