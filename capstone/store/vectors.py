@@ -17,6 +17,13 @@ log = logging.getLogger("capstone.store")
 EXACT_UP_TO = 5_000  # chunks of a tenant that are compared one by one, which is exact, and soon done
 WIDEST, WIDEST_HALF = 2_000, 4_000  # numbers that an index of pgvector holds in 4 bytes each, and in 2
 AT_ONCE = 500  # chunks of one statement
+SEARCH = (
+    ("hnsw.ef_search", "100"),
+    # The index goes on looking until it has as many as are asked for that may be seen, or has seen very many.
+    ("hnsw.iterative_scan", "strict_order"),
+    # From its sixth run on a statement would be planned for any tenant and any number of rows, and without the index.
+    ("plan_cache_mode", "force_custom_plan"),
+)
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,10 @@ class Vectors:
         """
         space = self._space(vector)
         async with self.database.reading() as session:
+            await session.execute(select(*(func.set_config(name, value, True) for name, value in SEARCH)))
             many = await _count(session, EXACT_UP_TO + 1, Chunk.model == space, Chunk.tenant == tenant) > EXACT_UP_TO
             asked = self._asked(tenant, vector, where).limit(k)
-            rows = (await session.execute(await _by_index(session, asked, k) if many else _by_all(asked))).all()
+            rows = (await session.execute(_by_index(asked) if many else _by_all(asked))).all()
             if many and len(rows) < (least or k):
                 rows = (await session.execute(_by_all(asked))).all()
         found = [Found(row[0], row[1], row[2], row[3], row[4], row[5], 1 - row[6]) for row in rows]
@@ -164,10 +172,8 @@ def _type(numbers: int) -> Any:
     return HALFVEC(numbers) if WIDEST < numbers <= WIDEST_HALF else VECTOR(numbers)
 
 
-async def _by_index(session: AsyncSession, asked: Select[*tuple[Any, ...]], k: int) -> Select[*tuple[Any, ...]]:
-    """Order by what the index knows. It goes on looking until it has k that may be seen, or has seen very many."""
-    settings = (("hnsw.iterative_scan", "strict_order"), ("hnsw.ef_search", str(max(100, k))))
-    await session.execute(select(*(func.set_config(name, value, True) for name, value in settings)))
+def _by_index(asked: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Order by what the index knows."""
     return asked.order_by(asked.selected_columns.distance)
 
 

@@ -6,14 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from capstone.store import Store, vectors
 from capstone.store.vectors import Vectors
 from tests.capstone.test_store import put
 from tests.scale.neighbors import Postgres
-from tests.scale.stores import DIMENSIONS, chunks, turned
+from tests.scale.stores import DIMENSIONS, chunks, eventually, turned
 
 pytestmark = pytest.mark.timeout(60)
+# Six thousand of one tenant, and fifty of each of forty others: one of whom nothing is known is taken for one of these.
+MANY = """
+INSERT INTO chunks (document_id, place, tenant, model, start_at, end_at, text, meta, embedding)
+SELECT :id, n, CASE WHEN n > 2000 THEN 'a' ELSE 't' || n % 40 END, 'm/32', 0, 1, 'x', '{}',
+    ARRAY(SELECT random() + n * 0 FROM generate_series(1, 32))::vector
+FROM generate_series(1, 8000) n
+"""
 
 
 async def names(found: Awaitable[list[vectors.Found]]) -> list[str]:
@@ -86,6 +94,26 @@ async def test_the_index_is_made_once_and_again_where_it_was_left_half_made(
     )
     assert await there.index_if_many(turned(0))
     assert postgres.ask(valid, database) == [["t"]]
+
+
+async def test_the_index_is_used_also_when_a_statement_is_an_old_acquaintance(
+    store: Store, postgres: Postgres, database: str
+) -> None:
+    """From its sixth run on PostgreSQL plans a prepared statement for whatever may come, unless it is told not to."""
+    document = await put(store, "a", "x")
+    async with store.database.writing() as session:
+        await session.execute(text(MANY), {"id": document.id})
+    there = Vectors(store.database, "m")
+    assert await there.index_if_many([1.0] * 32)
+    used = "SELECT sum(idx_scan) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'ix_chunks_embedding%'"
+    for _ in range(12):
+        assert len(await there.nearest("a", [1.0] * 32, k=10, floor=0, where={})) == 10
+    await store.database._reading.dispose()  # a session tells what it did when it ends
+
+    async def seen() -> bool:
+        return postgres.ask(used, database) == [["12"]]
+
+    await eventually(seen)
 
 
 @pytest.mark.parametrize("numbers", [2_001, 4_001])
