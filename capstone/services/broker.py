@@ -6,6 +6,7 @@ begun, and a worker is told again of one that nobody has begun, or whose worker 
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def make_celery(settings: Settings, table: Any = None, work: Callable[[Any], str
     url = settings.broker_url.get_secret_value() if settings.broker_url else ""
     celery = deployment.create_celery(url, table, work, longest_job_s=LONGEST_S)
     celery.conf.broker_transport_options |= transport_options(url)
+    if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
+        celery.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}  # by default it believes any certificate
     celery.conf.update(
         task_default_queue=QUEUE,
         task_ignore_result=True,

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from capstone.main import create_app
 from capstone.services.broker import make_celery
@@ -195,6 +197,12 @@ def test_what_cannot_work_is_refused_at_the_start_in_words(tmp_path: Path, chose
         create_app(Settings(_env_file=None, data=tmp_path, **chosen), io.StringIO())  # type: ignore[call-arg]
     assert says in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_a_broker_has_to_show_a_certificate() -> None:
+    settings = Settings(_env_file=None, broker_url=SecretStr("rediss://:x@localhost:1"))  # type: ignore[call-arg]
+    with make_celery(settings).connection_for_write() as connection:
+        assert connection.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
 def test_a_worker_that_is_not_needed_says_so(tmp_path: Path) -> None:

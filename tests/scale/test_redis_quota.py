@@ -100,6 +100,15 @@ async def test_what_was_set_aside_and_not_used_is_given_back_to_all(instances: I
     assert await two.for_call().spend(ADA, 970, 1_000)
 
 
+async def test_a_lesson_of_somebodys_may_settle_in_two_steps(instances: Instances) -> None:
+    one, two = instances.start(), instances.start()
+    call = one.for_call()
+    assert await call.spend(ADA, 900, 1_000)
+    await call.settle(ADA, -900)
+    await call.settle(ADA, 30)
+    assert await spent(two) == 30
+
+
 async def test_the_lease_of_an_instance_that_was_killed_ends(instances: Instances) -> None:
     killed, other = instances.start(lease_s=0.1), instances.start()
     assert await killed.for_call().spend(ADA, 900, 1_000)
