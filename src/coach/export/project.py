@@ -61,8 +61,9 @@ def export(root: Path, target: Path, name: str | None = None) -> Exported:
             except CannotGo as given_up:
                 parts = [one.given_up(given_up.why) if one.lesson.number == given_up.number else one for one in parts]
             else:
+                count = sum(path.is_file() for path in stage.rglob("*"))
                 put_in_place(stage, target)
-                return Exported(target, title, placed, len(files_below(target)), left)
+                return Exported(target, title, placed, count, left)
 
 
 def must_be_free(root: Path, target: Path) -> None:
