@@ -30,7 +30,6 @@ NOT_SERVED = {"src/mockllm/fixtures.py", "src/mockllm/router.py"}
 # Packages of the group that no file of ours imports, and what does.
 IMPORTED_BY_OTHERS = {
     "aiosqlite": "SQLAlchemy, for sqlite+aiosqlite://",
-    "asyncpg": "SQLAlchemy, for postgresql+asyncpg://",
     "kombu": "Celery, for sqs://",
     "limits": "a lesson 06 of yours",
     "python-multipart": "FastAPI, for forms and uploads",
