@@ -67,9 +67,8 @@ def measured(found: dict[str, Any]) -> str:
         f"- An instance that shares nothing spends {cpu['capstone']:.0f} µs of CPU on a request, "
         f"one that shares {first['capstone']:.0f} µs; Redis spends {first['redis']:.0f} µs on it and PostgreSQL "
         f"{first['postgres']:.0f} µs.",
-        f"- With {shared[-1]['instances']} instances on the same cores it is {last['capstone']:.0f}, "
-        f"{last['redis']:.0f} and {last['postgres']:.0f} µs: sharing costs the same for each request, however many "
-        "share.",
+        f"- With {shared[-1]['instances']} instances, crowded on {found['machine']['cores']} cores, it is "
+        f"{last['capstone']:.0f}, {last['redis']:.0f} and {last['postgres']:.0f} µs.",
         f"- One core of Redis is full at about {1e6 / last['redis'] / 1000:.0f},000 requests a second, and one of "
         f"PostgreSQL at about {1e6 / last['postgres'] / 1000:.0f},000.",
         f"- A usage record takes {found['instances']['record_bytes']} bytes with its indexes.",
@@ -108,17 +107,22 @@ def paper(found: dict[str, Any]) -> str:
         plan = deployment.plan(load, deployment.Machine(cores=1, memory_mb=1_024))  # type: ignore[attr-defined]
         add("requests a second, at the peak", f"{rate:,.0f}")
         add("streams open", f"{plan.peak_streams:,}")
-        add("tokens a minute at the provider", f"{rate * 60 * (READ + WRITTEN) / 1e6:,.1f} million")
+        add("tokens a minute at the provider", f"{rounded(rate * 60 * (READ + WRITTEN) / 1e6)} million")
         day = crowd.requests_per_day
         add("dollars a day for them", f"{day * (READ + WRITTEN) / 1e6 * DOLLARS:,.0f}" if day else "")
         add("replicas of one core and 1 GB", f"{plan.containers:,}")
         add("connections of PostgreSQL", f"{plan.containers * pool:,}")
-        add("cores of Redis", f"{rate * last['redis'] / 1e6:,.2f}")
-        add("cores of PostgreSQL, for usage", f"{rate * last['postgres'] / 1e6:,.2f}")
+        add("cores of Redis", rounded(rate * last["redis"] / 1e6))
+        add("cores of PostgreSQL, for usage", rounded(rate * last["postgres"] / 1e6))
         size = found["instances"]["record_bytes"]
         add("usage records a day", f"{day / 1e6:,.1f} million, {day * size / 1e9:,.1f} GB" if day else "")
     lines = ["| a million who ... | " + " | ".join(crowd.words for crowd in CROWDS) + " |", "|---" * 4 + "|"]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(values)} |" for name, values in rows.items())])
+
+
+def rounded(value: float) -> str:
+    """Return a number with two digits that mean something, or as a whole."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def stored(found: dict[str, Any]) -> str:
