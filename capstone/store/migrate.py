@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from capstone.store.database import Database, prepare_sqlite
-from capstone.store.outage import CLOSED, UnusableDatabase, is_away, state_of, words_of
+from capstone.store.outage import CLOSED, INSUFFICIENT_PRIVILEGE, UnusableDatabase, is_away, state_of, words_of
 
 log = logging.getLogger("capstone.store")
 INI = Path(__file__).with_name("alembic.ini")
 COMMAND = "alembic -c capstone/store/alembic.ini upgrade head"
 PGVECTOR = (0, 8)  # the first whose index goes on looking when a tenant has few of the nearest
-INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE = "42501", "55P03"
+LOCK_NOT_AVAILABLE = "55P03"
 IMAGE = "the image pgvector/pgvector:0.8.5-pg18-trixie has it, and so do the managed services"
 
 

@@ -15,6 +15,7 @@ log = logging.getLogger("capstone.store")
 # a password or a database that is another by now, read-only after a failover, and two that got into each other's way.
 # Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 OWN_FAULT = ("08", "53", "57", "58", "28", "3D", "25006", "40001", "40P01", "55P03")
+INSUFFICIENT_PRIVILEGE = "42501"
 CLOSED = ("28", "3D")  # of these: we are not let in
 
 

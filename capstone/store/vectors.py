@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import DDL, Float, Select, bindparam, cast, delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from capstone.store.database import Database
 from capstone.store.documents import settle
+from capstone.store.outage import INSUFFICIENT_PRIVILEGE, state_of
 from capstone.store.tables import Chunk, Document
 
 log = logging.getLogger("capstone.store")
@@ -146,19 +148,24 @@ class Vectors:
                 return False  # another instance is at it; the lock ends with its connection
             valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)"
             there = await connection.scalar(text(valid), {"name": name})
-            if there is False:  # half made by an instance that died
-                await connection.execute(DDL(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
-            if not there:
+            if there:
+                return True
+            quoted = space.replace("'", "''")
+            make = (
+                f"CREATE INDEX CONCURRENTLY {name} ON chunks USING hnsw "
+                f"((embedding::{kind}({len(vector)})) {kind}_cosine_ops) WHERE model = '{quoted}'"
+            )
+            try:
+                if there is False:  # half made by an instance that died
+                    await connection.execute(DDL(f"DROP INDEX CONCURRENTLY {name}"))
                 log.info("an index of the vectors of %s is made", space)
-                quoted = space.replace("'", "''").replace("%", "%%")
-                await connection.execute(
-                    DDL(
-                        f"CREATE INDEX CONCURRENTLY {name} ON chunks USING hnsw "
-                        f"((embedding::{kind}({len(vector)})) {kind}_cosine_ops) WHERE model = '{quoted}'"
-                    )
-                )
+                await connection.execute(DDL(make.replace("%", "%%")))
                 # Not in a minute, when the server does it by itself: until then it does not use the index.
                 await connection.execute(DDL("ANALYZE chunks, documents"))
+            except DBAPIError as error:
+                if state_of(error) != INSUFFICIENT_PRIVILEGE:
+                    raise
+                log.warning("all vectors are compared, since we may not make an index. Let the owner run: %s", make)
         return True
 
 

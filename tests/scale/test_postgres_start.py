@@ -9,14 +9,15 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from capstone.store import Store, open_store
+from capstone.store import Store, open_store, vectors
 from capstone.store.database import Database
 from capstone.store.migrate import COMMAND
 from capstone.store.outage import DatabaseAway, UnusableDatabase
+from capstone.store.vectors import Vectors
 from tests.capstone.test_store import Wanted, put
 from tests.conftest import ROOT
 from tests.scale.neighbors import EMPTY, Postgres
-from tests.scale.stores import eventually, opened, upgraded
+from tests.scale.stores import chunks, eventually, opened, turned, upgraded
 from tests.scale.wire import wire
 
 pytestmark = pytest.mark.timeout(60)
@@ -70,7 +71,7 @@ async def test_a_server_without_pgvector_is_refused_with_the_way_out(
 
 
 async def test_who_may_not_change_tables_is_told_what_their_owner_has_to_run(
-    postgres: Postgres, tmp_path: Path
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = postgres.create(EMPTY)
     postgres.ask("DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN")
@@ -81,8 +82,14 @@ async def test_who_may_not_change_tables_is_told_what_their_owner_has_to_run(
     assert COMMAND in str(refused.value)
     await upgraded(postgres.url(name), "head")
     postgres.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO guest", name)
+    monkeypatch.setattr(vectors, "EXACT_UP_TO", 1)
     async with open_store(Wanted(tmp_path, guest)) as store:
-        await put(store, "a", "x")
+        there = Vectors(store.database, "m")
+        await there.put(await put(store, "a", "x"), "text", chunks(turned(0), turned(1)))
+        assert await there.index_if_many(turned(0)), "it is not tried again and again"
+        assert len(await there.nearest("a", turned(0), k=2, floor=0, where={})) == 2
+    command = next(line.args[0] for line in caplog.records if "Let the owner run" in line.msg)  # type: ignore[index]
+    postgres.ask(str(command), name)
     postgres.drop(name)
 
 
