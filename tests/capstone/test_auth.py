@@ -31,7 +31,8 @@ OPEN = {
 }  # fmt: skip
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nobody listens there
 GOOD = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG"
-CHECKS = [pick_composition()[0].check, startup.check]  # lesson 09's, and our own behind it
+lesson: Any = pick_composition()[0]
+CHECKS = [lesson.check, startup.check]  # lesson 09's, and our own behind it
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -226,7 +227,6 @@ def test_row_18_a_lesson_09_that_is_finished_and_wrong_lets_nobody_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It checks nothing, and leaves out the door before the key `demo`."""
-    lesson: Any = main.composition
     guards = lesson.add_guards
     monkeypatch.setattr(lesson, "check", lambda _: None)
     monkeypatch.setattr(
