@@ -30,11 +30,11 @@ class Settings(BaseSettings):
 
     # What is kept.
     database_url: SecretStr | None = None
-    """Where the database is, as SQLAlchemy's async engines spell it; by default a file in the data folder."""
+    """A PostgreSQL with pgvector, for all instances: postgresql://user:password@host/name. Unset: files in `data`."""
     database_pool: int = Field(default=5, ge=1)
-    """Connections that a process reads through."""
+    """Connections of a process to the database; a PostgreSQL takes 100 in all unless told otherwise."""
     database_patience_s: float = Field(default=10, gt=0)
-    """Seconds to wait for a free connection, and for the writer of another process."""
+    """Seconds that a request waits for the database, if need be, before it is 503."""
     corpus: Path | None = Path("lessons/05_rag/corpus")
     """Folder of texts that the tenant `demo` has from the start, where the key `demo` lets in."""
     rag_floor: float = Field(default=0.15, ge=-1, le=1)

@@ -165,7 +165,7 @@ def address_of(url: str) -> URL:
     return known
 
 
-def prepare_server(patience_s: float | None) -> dict[str, Any]:
+def prepare_server(patience_s: float) -> dict[str, Any]:
     """Return what a connection to a server is opened with: no step of it waits for ever.
 
     Raises:

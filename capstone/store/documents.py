@@ -130,7 +130,7 @@ class Documents:
         async with self.database.reading() as session:
             return list(await session.scalars(asked))
 
-    async def claim(self, *, for_s: float, limit: int = 20, passing_over: Sequence[str] = ()) -> list[Document]:
+    async def claim(self, *, for_s: float, limit: int = 8, passing_over: Sequence[str] = ()) -> list[Document]:
         """Return what `to_do` returns, but nothing that another instance works on; for so long it is ours.
 
         Whoever dies gives its claims back by dying, when their time is over. By the clock of the database, since those

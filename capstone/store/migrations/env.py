@@ -36,7 +36,9 @@ async def run_by_settings() -> None:
 
     address = address_of(url_of(Settings()))
     embedded = address.get_backend_name() == "sqlite"
-    engine = create_async_engine(address, poolclass=NullPool, connect_args={} if embedded else prepare_server(None))
+    # To connect takes a minute at most; a migration, as long as it takes.
+    connect = {} if embedded else prepare_server(60) | {"command_timeout": None}
+    engine = create_async_engine(address, poolclass=NullPool, connect_args=connect)
     if embedded:
         prepare_sqlite(engine, "BEGIN IMMEDIATE", foreign_keys=False)
     await upgrading(engine, run)
