@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capstone import main, startup
-from capstone.parts import pick_composition
 from capstone.settings import Settings
 from capstone.startup import UnsafeSettings
 from mockllm import MockLLM
@@ -31,7 +30,7 @@ OPEN = {
 }  # fmt: skip
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nobody listens there
 GOOD = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG"
-lesson: Any = pick_composition()[0]
+lesson: Any = main.composition
 CHECKS = [lesson.check, startup.check]  # lesson 09's, and our own behind it
 ROOT = Path(__file__).resolve().parents[2]
 
