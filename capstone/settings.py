@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     documents_per_tenant: int = Field(default=10_000, ge=1)
     """Documents that one tenant may keep."""
     jobs_at_once: int = Field(default=2, ge=0)
-    """Jobs that are worked on together; 0 leaves them to other processes."""
+    """Jobs that a process works on together; 0 leaves them to other processes."""
     job_calls: int = Field(default=4, ge=1)
     """Prompts of one job that are asked together."""
     job_lease_s: float = Field(default=30, ge=1)
