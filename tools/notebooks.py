@@ -86,7 +86,8 @@ def readme(topics: list[Topic]) -> str:
         "`tests/notebooks` holds both against each other, breaks each proof on purpose, and fills in each function.",
         "A change goes into the source; what is written into a notebook in Jupyter stays there.",
         "What the cells import from here is finished code: `virtual_time.py` is the clock that jumps, "
-        "`visits.py` makes requests by hand, `pictures.py` draws, `verdicts.py` checks what you wrote.",
+        "`visits.py` makes requests by hand, `pages.py` has the pages of lesson 05 and their questions, `pictures.py` "
+        "draws, `verdicts.py` checks what you wrote.",
     ]
     return "\n".join(lines) + "\n"
 

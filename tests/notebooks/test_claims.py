@@ -65,6 +65,19 @@ BROKEN = {
         "        async with asyncio.timeout(limit_s):\n            yield part",
     ),
     "streaming-09": ("        if chat not in kept:\n", "        if True:\n"),
+    "rag-01": ("best(scores, k=5)", "best(scores, k=100)"),
+    "rag-02": ("if used > budget:", "if len(taken) == 5:"),
+    "rag-03": ("agree(unit * lengths)", "agree(unit)"),
+    "rag-04": ("1 / (60 + rank)", "1 / (60 + row)"),
+    "rag-05": ("if not shown(one, hits):", "if False:"),
+    "rag-06": ("mine = np.flatnonzero(owner == tenant)", "mine = np.arange(len(owner))"),
+    "rag-07": ("escape(text.translate(DISGUISES), quote=False)", "text.translate(DISGUISES)"),
+    "rag-08": ("vectors_of(texts)[:, shuffled]", "vectors_of(texts)"),
+    "design-01": ("min(USERS * 60 / EVERY_S, by_cpu, by_provider)", "min(USERS * 60 / EVERY_S, by_cpu)"),
+    "design-02": ("near = np.argsort(far, kind=\"stable\")[:candidates]", "near = np.argsort(far, kind=\"stable\")[:10]"),
+    "design-03": ("waiting += leased[n:]", "waiting += leased[n + 1 :]"),
+    "design-04": ("take = 1 if take_turns else left[team]", "take = left[team]"),
+    "design-05": ("        if key not in self.paid:\n            self.paid.append(key)", "        self.paid.append(key)"),
 }
 
 
