@@ -74,7 +74,13 @@ def measured(found: dict[str, Any]) -> str:
         f"- A usage record takes {found['instances']['record_bytes']} bytes with its indexes.",
     ]
     head = "| chunks | search, p50 | one document more | all of them | memory of an instance | stored |"
-    lines += ["", head, "|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        f"FAISS, then pgvector; a document has {found['documents']['per_document']} chunks:",
+        "",
+        head,
+        "|---|---|---|---|---|---|",
+    ]
     engines = {one["id"]: one["rows"] for one in found["documents"]["engines"]}
     total = {"faiss": 0.0, "pgvector": 0.0}
     for faiss, vector in zip(engines["faiss"], engines["pgvector"], strict=True):
@@ -82,11 +88,11 @@ def measured(found: dict[str, Any]) -> str:
         total["pgvector"] += vector["ingest_s"]
         cells = [
             f"{faiss['chunks']:,}",
-            f"{faiss['p50_ms']:.1f} ms, {vector['p50_ms']:.1f} ms",
-            f"{faiss['one_more_s']:.1f} s, {vector['one_more_s']:.1f} s",
-            f"{total['faiss']:.0f} s, {total['pgvector']:.0f} s",
-            f"{faiss['memory_mb']:.0f} MB, {vector['memory_mb']:.0f} MB",
-            f"{faiss['stored_mb']:.0f} MB, {vector['stored_mb']:.0f} MB",
+            f"{faiss['p50_ms']:.1f} ms / {vector['p50_ms']:.1f} ms",
+            f"{faiss['one_more_s']:.1f} s / {vector['one_more_s']:.1f} s",
+            f"{total['faiss']:.0f} s / {total['pgvector']:.0f} s",
+            f"{faiss['memory_mb']:.0f} MB / {vector['memory_mb']:.0f} MB",
+            f"{faiss['stored_mb']:.0f} MB / {vector['stored_mb']:.0f} MB",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -43,7 +43,7 @@ def prompts(cluster: Cluster, beginning: str) -> list[str]:
     return sorted(one for one in said if one.startswith(beginning))
 
 
-def test_all_are_ready_and_know_each_other_s_keys(three: Cluster) -> None:
+def test_all_are_ready_and_take_each_others_keys(three: Cluster) -> None:
     ready = {"status": "ready", "parts": {"database": "ok", "redis": "ok"}}
     assert everywhere(three, lambda client: client.get("/ready").json()) == [ready] * 3
     headers = three.key("known")
