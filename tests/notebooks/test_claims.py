@@ -74,10 +74,13 @@ BROKEN = {
     "rag-07": ("escape(text.translate(DISGUISES), quote=False)", "text.translate(DISGUISES)"),
     "rag-08": ("vectors_of(texts)[:, shuffled]", "vectors_of(texts)"),
     "design-01": ("min(USERS * 60 / EVERY_S, by_cpu, by_provider)", "min(USERS * 60 / EVERY_S, by_cpu)"),
-    "design-02": ("near = np.argsort(far, kind=\"stable\")[:candidates]", "near = np.argsort(far, kind=\"stable\")[:10]"),
+    "design-02": ('near = np.argsort(far, kind="stable")[:candidates]', 'near = np.argsort(far, kind="stable")[:10]'),
     "design-03": ("waiting += leased[n:]", "waiting += leased[n + 1 :]"),
     "design-04": ("take = 1 if take_turns else left[team]", "take = left[team]"),
-    "design-05": ("        if key not in self.paid:\n            self.paid.append(key)", "        self.paid.append(key)"),
+    "design-05": (
+        "        if key not in self.paid:\n            self.paid.append(key)",
+        "        self.paid.append(key)",
+    ),
 }
 
 

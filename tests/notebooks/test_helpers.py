@@ -1,6 +1,7 @@
 """The finished code that cells import: a clock that jumps, requests by hand, pictures, verdicts."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from xml.etree import ElementTree
@@ -9,9 +10,10 @@ import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
-from tests.notebooks.running import at_home
+from tests.notebooks.running import ROOT, at_home
 
 with at_home():
+    import measured
     from pictures import Picture, Span, arrivals, bars, chunks, crowds, timeline
     from verdicts import check
     from virtual_time import now, run
@@ -183,3 +185,14 @@ def test_within_is_a_share_of_the_expected_number(capsys: pytest.CaptureFixture[
     check(double, [((10,), 21)], within=0.1, because="Twice.")
     check(double, [((10,), 25)], within=0.1, because="Twice.")
     assert capsys.readouterr().out.startswith("done     double: 1 of 1\nnot yet  double(10) gave 20, not 25")
+
+
+def test_what_was_measured_is_rounded_up_and_not_by_much() -> None:
+    cases = json.loads((ROOT / "benchmarks/results/service.json").read_text(encoding="utf-8"))["cases"]
+    (ours,) = [case for case in cases if case["id"] == "capstone"]
+    for name, seen in {
+        "REQUEST_US": ours["busy"]["cpu_us_per_request"],
+        "EVENT_US": ours["streams_1000"]["cpu_us_per_event"],
+        "STREAM_KB": ours["streams_1000"]["kb_per_stream"],
+    }.items():
+        assert seen <= getattr(measured, name) <= 2 * seen, f"{name}: measured was {seen}"
