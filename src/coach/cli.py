@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coach.interview.commands import interview
 from coach.lesson import (
     STATE_COLORS,
     CourseError,
@@ -332,6 +333,7 @@ def llm(
 
 
 app.command()(quiz)
+app.command()(interview)
 
 
 @app.command()

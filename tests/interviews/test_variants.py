@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from coach import workspace
+from coach.interview.checks import variant_problems
 from coach.interview.variants import Rendered, Variant, as_lesson, draws, read_variants, render, render_as
-from coach.interview.variants import variant_problems as problems
 from coach.lesson import Lesson
 from coach.samples import Sample, sample_files
 from coach.scorecard import Scorecard, finding_lines
@@ -78,7 +78,7 @@ def test_each_lesson_that_is_asked_for_has_three_variants(lesson: str) -> None:
 
 @each_variant
 def test_nothing_is_forgotten(variant: Variant) -> None:
-    assert list(problems(variant)) == []
+    assert list(variant_problems(variant)) == []
     names = [path.stem for path in wrong_answers(variant)]
     assert "lesson_way" in names, names
     assert len(names) >= 3, names
