@@ -20,9 +20,8 @@ from capstone.services.broker import check_broker, make_celery
 from capstone.services.jobwork import Worker
 from capstone.services.work import open_queue
 from capstone.settings import Settings
-from capstone.startup import UnsafeSettings, check, read_settings
+from capstone.startup import BadSettings, CannotStart, UnsafeSettings, check, read_settings
 from capstone.store.database import DatabaseAway
-from capstone.store.outage import UnusableDatabase
 
 log = logging.getLogger("capstone.jobs")
 
@@ -45,8 +44,8 @@ class Bench:
         try:
             self.worker = self._wait(self._open())
         except Exception as error:
-            meant = isinstance(error, UnusableDatabase | DatabaseAway)  # their words say it all
-            log.critical("the worker does not start: %s", error, exc_info=None if meant else error)
+            meant = isinstance(error, CannotStart | DatabaseAway)  # their words say it all
+            log.critical("the worker cannot start: %s", error, exc_info=None if meant else error)
             raise SystemExit(1) from error
 
     async def _open(self) -> Worker:
@@ -129,5 +128,5 @@ def make_worker(settings: Settings) -> Any:
 
 try:
     celery = make_worker(read_settings())
-except UnsafeSettings as error:
+except (BadSettings, UnsafeSettings) as error:
     sys.exit(f"capstone: {error}")

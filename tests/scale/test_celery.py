@@ -205,10 +205,17 @@ def test_a_broker_has_to_show_a_certificate() -> None:
         assert connection.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
-def test_a_worker_that_is_not_needed_says_so(tmp_path: Path) -> None:
-    env = {"PATH": os.environ["PATH"], "CAPSTONE_DATA": str(tmp_path), "CAPSTONE_PARTS": "reference"}
+NOBODY = {"CAPSTONE_BROKER_URL": "redis://127.0.0.1:1", "CAPSTONE_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
+NOBODY["CAPSTONE_DATABASE_PATIENCE_S"] = "0.1"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"), [({}, "capstone: CAPSTONE_BROKER_URL is not set"), (NOBODY, "is CAPSTONE_DATABASE_URL right?")]
+)
+def test_a_worker_that_cannot_work_says_why_and_ends(tmp_path: Path, more: dict[str, str], says: str) -> None:
+    env = {"PATH": os.environ["PATH"], "CAPSTONE_DATA": str(tmp_path), "CAPSTONE_PARTS": "reference", **more}
     command = [sys.executable, "-m", "celery", "-A", "capstone.worker", "worker"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("capstone: CAPSTONE_BROKER_URL is not set")
+    assert says in done.stderr
     assert "Traceback" not in done.stderr
