@@ -99,6 +99,8 @@ class Wire:
                 await asyncio.gather(*ways, return_exceptions=True)
         except OSError:
             pass  # nobody is there: the caller's connection is closed
+        except asyncio.CancelledError:
+            pass  # by `_cut`, which waits for it; and asyncio's streams complain of handlers that are cancelled
         finally:
             for one in filter(None, (writer, other)):
                 self._open.discard(one)
