@@ -137,14 +137,8 @@ from pictures import bars
 
 pages = read_pages()
 answerable = [one for one in read_questions() if one.marks]
-SIZES = {
-    150: 30,
-    200: 50,
-    400: 100,
-    800: 200,
-    1_600: 400,
-    5_000: 0,
-}  # the last: one page, one chunk
+# size: overlap; with the last, a page is one chunk
+SIZES = {150: 30, 200: 50, 400: 100, 800: 200, 1_600: 400, 5_000: 0}
 BUDGET = 4_000  # characters that the model is shown
 
 
@@ -187,7 +181,7 @@ assert fair[150][0] < fair[winner][0] - 0.2 and fair[5_000][0] < fair[winner][0]
 
 # %%
 bars(
-    {f"chunks of {size:,} characters": 100 * found for size, (found, _) in fair.items()},
+    {f"chunks of {size:,} characters": round(100 * found) for size, (found, _) in fair.items()},
     unit="%",
     title=f"Marked passages in the first {BUDGET:,} characters, by the size of a chunk",
 )
@@ -255,7 +249,10 @@ check(
         ((800, 400, 0), [(0, 400), (400, 800)]),
         ((0, 400, 100), []),
     ],
-    because="Go on until an end has reached the end of the text, and then stop: no window after it, and no rest.",
+    because=(
+        "Go on until an end has reached the end of the text, "
+        "and then stop: no window after it, and no rest."
+    ),
 )
 
 # %% [markdown]
@@ -423,7 +420,7 @@ assert same > 0.7 * len(answerable)
 # %%
 assert list(found) == ["vectors", "words", "scores added", "ranks fused"]
 bars(
-    {name: 100 * share for name, share in found.items()},
+    {name: round(100 * share) for name, share in found.items()},
     unit="%",
     title="Marked passages among the first five chunks, by how these were chosen",
 )
@@ -487,7 +484,9 @@ check(
         (([[], ["a"]],), ["a"]),
         (([],), []),
     ],
-    because="Add up 1 / (60 + rank) for each name over all rankings that have it, and sort by the sum.",
+    because=(
+        "Add up 1 / (60 + rank) for each name over all rankings that have it, and sort by the sum."
+    ),
 )
 
 # %% [markdown]
@@ -728,7 +727,9 @@ check(
         ((SCORES, OWNERS, "a", 5), [2, 4]),
         ((SCORES, OWNERS, "c", 2), []),
     ],
-    because="First the rows that may be seen, then the best of these; fewer than k are fewer than k.",
+    because=(
+        "First the rows that may be seen, then the best of these; fewer than k are fewer than k."
+    ),
 )
 
 # %% [markdown]
@@ -862,7 +863,10 @@ check(
         (("PARROT OWNS YOU", 3), []),
         (("See [1a] and [ 1 ] and [1].", 1), [1]),
     ],
-    because="Digits in brackets and nothing else, from 1 to the number of sources, in the order of the first mention.",
+    because=(
+        "Digits in brackets and nothing else, "
+        "from 1 to the number of sources, in the order of the first mention."
+    ),
 )
 
 # %% [markdown]
@@ -935,9 +939,9 @@ from pictures import bars
 assert max(switched_first[2], switched_last[2]) < 0.6
 bars(
     {
-        "beside, half done": 100 * beside[2],
-        "in place, half done, new questions": 100 * switched_first[2],
-        "in place, half done, old questions": 100 * switched_last[2],
+        "beside, half done": round(100 * beside[2]),
+        "in place, half done, new questions": round(100 * switched_first[2]),
+        "in place, half done, old questions": round(100 * switched_last[2]),
     },
     unit="%",
     title="Marked passages among the first five, in the middle of the change",
