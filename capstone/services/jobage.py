@@ -33,10 +33,10 @@ class OldJobs:
         after = ""
         while some := await self.rows.unfinished(after=after):
             after = some[-1]
-            states = {job_id: await self.queue.status(job_id) for job_id in some}
-            # None: its prompts are gone, and what was answered is to follow.
-            over = [job_id for job_id, job in states.items() if job is None or job.state in ("done", "failed")]
-            await self.rows.note_over(over)
+            known = await self.queue.statuses(some)
+            # Of one that is not known the prompts are gone, and what was answered is to follow.
+            open_ = {job_id for job_id, job in known.items() if job.state in ("queued", "running")}
+            await self.rows.note_over([job_id for job_id in some if job_id not in open_])
         deleted = 0
         while old := await self.rows.over_since(self.now() - self.kept_days * DAY_S):
             await self.queue.forget(old)  # first: what is left of a job whose row is gone is found by nobody

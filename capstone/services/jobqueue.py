@@ -8,6 +8,7 @@ another die, so a worker says again and again that it lives.
 import asyncio
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -35,6 +36,10 @@ class Queue(Protocol):
 
     async def status(self, job_id: str) -> Any:
         """Return a job as it stands, None if there is none."""
+        ...
+
+    async def statuses(self, job_ids: Sequence[str]) -> dict[str, Any]:
+        """Return those of these jobs that there are, as they stand, by id."""
         ...
 
     async def claim(self, job_id: str | None = None) -> Any:
@@ -84,6 +89,11 @@ class OneMachine:
         """Return a job as it stands, None if there is none."""
         return await asyncio.to_thread(self.table.status, job_id)
 
+    async def statuses(self, job_ids: Sequence[str]) -> dict[str, Any]:
+        """Return those of these jobs that there are, as they stand, by id."""
+        found = await asyncio.to_thread(lambda: [self.table.status(job_id) for job_id in job_ids])
+        return {job.id: job for job in found if job}
+
     async def claim(self, job_id: str | None = None) -> Any:
         """Take the next job; None if there is none to take."""
         return await asyncio.to_thread(self.table.claim, self.turn * 1_000, lease_s=1)
@@ -128,6 +138,10 @@ class ManyMachines:
     async def status(self, job_id: str) -> Any:
         """Return a job as it stands, None if there is none."""
         return await self.table.find(job_id)
+
+    async def statuses(self, job_ids: Sequence[str]) -> dict[str, Any]:
+        """Return those of these jobs that there are, as they stand, by id."""
+        return {job.id: job for job in await self.table.find_all(job_ids)}
 
     async def claim(self, job_id: str | None = None) -> Any:
         """Take this job or the one that has waited longest; None if there is none to take."""

@@ -50,16 +50,15 @@ class JobService:
         row = await self.rows.note(
             job.id, principal.tenant, principal_id=principal.id, model=order.model or "", prompts=len(order.prompts)
         )
-        return await self._shown(row)
+        return self._one(await self._shown(row))
 
     async def find(self, principal: Any, job_id: str) -> JobOut:
         """Return how a job of the principal's tenant stands."""
-        return await self._shown(await self._row(principal, job_id))
+        return self._one(await self._shown(await self._row(principal, job_id)))
 
     async def latest(self, principal: Any, *, limit: int) -> list[JobOut]:
         """Return the latest jobs of the principal's tenant."""
-        rows = await self.rows.of_tenant(principal.tenant, limit=limit)
-        return [shown for row in rows if (shown := await self._seen(row))]
+        return await self._shown(*await self.rows.of_tenant(principal.tenant, limit=limit))
 
     async def result(self, principal: Any, job_id: str) -> JobResult:
         """Return what became of the prompts of a job that is over."""
@@ -83,7 +82,7 @@ class JobService:
         row = await self._row(principal, job_id)
         await self.queue.cancel(job_id, CANCELLED)
         self.worker.drop(job_id)
-        shown = await self._shown(row)
+        shown = self._one(await self._shown(row))
         if shown.state != "cancelled":
             raise ApiError(409, f"The job is {shown.state} already.", code="job_finished")
         return shown
@@ -93,28 +92,32 @@ class JobService:
             return row
         raise NO_JOB
 
-    async def _shown(self, row: Job) -> JobOut:
-        if shown := await self._seen(row):
-            return shown
-        raise NO_JOB
+    def _one(self, shown: list[JobOut]) -> JobOut:
+        if shown:
+            return shown[0]
+        raise NO_JOB  # it is being deleted
 
-    async def _seen(self, row: Job) -> JobOut | None:
-        job = await self.queue.status(row.id)
-        if job is None:  # it is being deleted
-            return None
-        said = from_json(job.result) if job.result else {}
-        error = str(said.get("error", "")) if job.state == "failed" else ""
-        if job.state == "failed" and not job.result:
-            error = "its worker died again and again"
-        return JobOut(
-            id=row.id,
-            state="cancelled" if said.get("cancelled") else job.state,
-            model=row.model,
-            prompts=row.prompts,
-            answered=await self.rows.count_answers(row.id),
-            created_at=row.created_at,
-            error=error,
-        )
+    async def _shown(self, *rows: Job) -> list[JobOut]:
+        """Return jobs as they stand, without those that are being deleted."""
+        ids = [row.id for row in rows]
+        known, answered = await self.queue.statuses(ids), await self.rows.count_answers(ids)
+        return [_seen(row, known[row.id], answered.get(row.id, 0)) for row in rows if row.id in known]
+
+
+def _seen(row: Job, job: Any, answered: int) -> JobOut:
+    said = from_json(job.result) if job.result else {}
+    error = str(said.get("error", "")) if job.state == "failed" else ""
+    if job.state == "failed" and not job.result:
+        error = "its worker died again and again"
+    return JobOut(
+        id=row.id,
+        state="cancelled" if said.get("cancelled") else job.state,
+        model=row.model,
+        prompts=row.prompts,
+        answered=answered,
+        created_at=row.created_at,
+        error=error,
+    )
 
 
 def _known(principal: Any) -> dict[str, Any]:

@@ -49,10 +49,11 @@ class Jobs:
             found = await session.scalars(select(JobAnswer).where(JobAnswer.job_id == job_id))
             return {one.place: one for one in found}
 
-    async def count_answers(self, job_id: str) -> int:
-        """Return how many answers are there."""
+    async def count_answers(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many answers are there, for each of these jobs that has any."""
+        asked = select(JobAnswer.job_id, func.count()).where(JobAnswer.job_id.in_(job_ids)).group_by(JobAnswer.job_id)
         async with self.database.reading() as session:
-            return await session.scalar(select(func.count()).where(JobAnswer.job_id == job_id)) or 0
+            return dict((await session.execute(asked)).tuples().all())
 
     async def unfinished(self, *, after: str = "", limit: int = 500) -> list[str]:
         """Return jobs that nobody has noted as over: the ids behind `after`, in order."""

@@ -37,6 +37,11 @@ class QueuedJobs:
         async with self.database.reading() as session:
             return await session.get(QueuedJob, job_id)
 
+    async def find_all(self, job_ids: Sequence[str]) -> list[QueuedJob]:
+        """Return those of these jobs that there are."""
+        async with self.database.reading() as session:
+            return list(await session.scalars(select(QueuedJob).where(QueuedJob.id.in_(job_ids))))
+
     async def claim(self, holder: str, job_id: str | None = None) -> QueuedJob | None:
         """Take this job, or the one that has waited longest; None if there is none to take."""
         wanted = [] if job_id is None else [QueuedJob.id == job_id]
