@@ -53,7 +53,7 @@ def test_all_are_ready_and_take_each_others_keys(three: Cluster) -> None:
 def test_row_9_of_two_hundred_requests_at_once_at_two_instances_twenty_pass(cluster: Cluster) -> None:
     cluster.start(2, CAPSTONE_REQUESTS_PER_MINUTE=20)
     headers = cluster.key("limited")  # with the key `demo`, whose requests do not count here
-    answers = at_once(cluster, 200, lambda client, _: client.get("/v1/models", headers=headers))
+    answers = at_once(cluster, 200, lambda client, _: client.get("/v1/models", headers=headers), together=20)
     assert Counter(one.status_code for one in answers) == {200: 20, 429: 180}
     assert sorted(int(one.headers["x-ratelimit-remaining"]) for one in answers if one.status_code == 200) == [
         *range(20)
