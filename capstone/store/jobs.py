@@ -53,7 +53,7 @@ class Jobs:
         """Return how many answers are there, for each of these jobs that has any."""
         asked = select(JobAnswer.job_id, func.count()).where(JobAnswer.job_id.in_(job_ids)).group_by(JobAnswer.job_id)
         async with self.database.reading() as session:
-            return dict((await session.execute(asked)).tuples().all())
+            return dict((await session.execute(asked)).all())
 
     async def unfinished(self, *, after: str = "", limit: int = 500) -> list[str]:
         """Return jobs that nobody has noted as over: the ids behind `after`, in order."""
