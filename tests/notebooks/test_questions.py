@@ -161,7 +161,12 @@ def test_there_are_enough_and_for_everybody() -> None:
 
 
 def test_the_questions_of_every_list_are_there() -> None:
-    assert [question.id for question in QUESTIONS if question.every_list] == ["basics-01", "basics-02", "async-01"]
+    assert [question.id for question in QUESTIONS if question.every_list] == [
+        "basics-01",
+        "basics-02",
+        "async-01",
+        "auth-01",
+    ]
 
 
 def test_a_source_is_read_without_the_tools_of_authors() -> None:
