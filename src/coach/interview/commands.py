@@ -1,12 +1,12 @@
 """The command `coach interview`: at a terminal a sitting, elsewhere one step at a time."""
 
+import io
 import json
-import secrets
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -50,6 +50,8 @@ def interview(
         raise CourseError(f"There is no step {step!r}. The steps are {', '.join(STEPS)}; without one a sitting begins.")
     if words and step not in ("answer", "rate"):
         raise CourseError(f"`coach interview {step}` takes no words, and got {' '.join(words)!r}.")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ✓ is no reason to lose an interview
     root = course_root()
     store = Store(root)
     with store.alone():
@@ -73,6 +75,8 @@ def interview(
 
 
 def _begin(root: Path, store: "Store", minutes: int, topic: str | None, seed: int | None) -> "Interview":
+    import secrets
+
     from coach.interview.plan import find_topic, make_plan
     from coach.interview.state import begin
     from coach.interview.variants import read_variants
@@ -93,7 +97,7 @@ def _sit(root: Path, store: "Store", current: "Interview", *, resumed: bool) -> 
     from coach.interview.sitting import Sitting
 
     current.stop()
-    if Sitting(root, store, current, sys.stdin, sys.stdout, _width()).go_on(resumed=resumed):
+    if Sitting(root, store, current, _stdin(), sys.stdout, _width()).go_on(resumed=resumed):
         _report(root, store, current, as_data=False)
 
 
@@ -141,7 +145,7 @@ NEXT = {
 
 
 def _said(words: Sequence[str]) -> str:
-    text = sys.stdin.read() if list(words) == ["-"] else " ".join(words)
+    text = _stdin().read() if list(words) == ["-"] else " ".join(words)
     return text.strip()
 
 
@@ -221,6 +225,15 @@ def _left(current: "Interview") -> str:
 
 def _print_json(data: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _stdin() -> TextIO:
+    """Standard input, of which any byte can be read; an empty one where it is closed."""
+    if sys.stdin is None:
+        return io.StringIO()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return sys.stdin
 
 
 def _width() -> int:

@@ -50,11 +50,12 @@ def write_report(root: Path, interview: Interview) -> tuple[Path, Path]:
         CourseError: it cannot be written.
     """
     folder = root / (interview.coding.folder or f"{HOME}/{interview.stamp}")
-    markdown = "\n".join(_report(interview, os.path.relpath(root, folder))) + "\n"
+    text = "\n".join(_report(interview, os.path.relpath(root, folder))) + "\n"
+    markdown = text.encode("utf-8", "replace").decode()
     files = folder / "report.md", folder / "report.html"
     try:
-        for file, text in zip(files, (markdown, as_page(markdown)), strict=True):
-            write_whole(file, text)
+        for file, content in zip(files, (markdown, as_page(markdown)), strict=True):
+            write_whole(file, content)
     except OSError as error:
         raise CourseError(f"the report cannot be written: {error}.") from None
     return files

@@ -135,7 +135,7 @@ class Interview:
 
     def answered(self, said: str) -> None:
         """Note the answer to the question; it is compared now."""
-        self.question.said = said
+        self.question.said = said.encode("utf-8", "replace").decode()  # half a character may have been typed
         self.phase = "rating"
 
     def rated(self, ratings: list[str]) -> None:
