@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 rag: answers with sources
 #
-# Eight questions about finding the right page, showing it to a model, and knowing how good that is.
+# Ten questions about finding the right page, showing it to a model, and knowing how good that is.
 # Each stands alone: run the cell below, then go to any of them.
 # The lesson behind them is `lessons/05_rag`; its 48 pages and 95 marked questions are what is measured here.
 
@@ -1009,5 +1009,300 @@ check(
     because=(
         "Missing, or of another digest: embed. "
         "Embedded, and no document any more: drop, or it is found after it was deleted."
+    ),
+)
+
+# %% [markdown]
+# ## No page answers the question, and your bot answers it. What stops it?
+#
+# `rag-09` · mid
+#
+# *Think first.* Twelve questions have no answer in the pages, 83 have one.
+# Is there a cosine below which all of the twelve lie and none of the 83?
+
+# %% [markdown]
+# **Spoken answer.** Three gates, because none of them is enough.
+# A floor for the cosine: what is far from every page is refused before a model is asked, which is cheap; but near and answerable are not the same, so I set it low, on marked questions, and know what it loses.
+# Then the instruction to say that it does not know.
+# Then the answer itself: it has to name sources that exist, or it is not shown.
+# What is left is an answer that names a source which does not say so; for that I sample answers and let people, or a model that people have checked, compare the two.
+# And I count refusals, because they say which page is missing.
+
+# %%
+from pages import best, cut, holds, read_pages, read_questions, vectors_of
+
+chunks = cut(read_pages())
+vectors = vectors_of([chunk.text for chunk in chunks])
+questions = read_questions()
+FLOORS = (0.0, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35)
+
+
+def outcome(floor: float) -> tuple[int, int]:
+    """How many without an answer are refused, and how many with one lose the passages that were found."""
+    refused = lost = 0
+    for one in questions:
+        scores = vectors @ vectors_of([one.question])[0]
+        rows = best(scores, k=5)
+        left = [row for row in rows if scores[row] >= floor]
+        if not one.marks:
+            refused += not left
+        elif any(holds(chunks[row], mark) for row in rows for mark in one.marks):
+            lost += not any(holds(chunks[row], mark) for row in left for mark in one.marks)
+    return refused, lost
+
+
+seen = {floor: outcome(floor) for floor in FLOORS}
+print("floor:                     ", " ".join(f"{floor:5.2f}" for floor in seen))
+print("refused of 12 without:     ", " ".join(f"{refused:5}" for refused, _ in seen.values()))
+print("lost of 83 with an answer: ", " ".join(f"{lost:5}" for _, lost in seen.values()))
+assert seen[0.0] == (0, 0)
+assert not any(refused == 12 and lost == 0 for refused, lost in seen.values()), "no floor does it"
+assert seen[0.35][0] == 12 and seen[0.35][1] > 40
+
+# %%
+import re
+
+import httpx2 as httpx
+
+URL, KEY = "https://api.openai.com/v1/chat/completions", {"authorization": "Bearer sk-test"}
+UNKNOWN = "I don't know."
+
+
+def answer(question: str, hits: list[str]) -> str:
+    if not hits:
+        return UNKNOWN  # the first gate: nobody is asked
+    body = {"model": "mock-large", "messages": [{"role": "user", "content": question}]}
+    text = httpx.post(URL, json=body, headers=KEY).json()["choices"][0]["message"]["content"]
+    named = [n for n in map(int, re.findall(r"\[(\d+)\]", text)) if 1 <= n <= len(hits)]
+    return text if named else UNKNOWN  # the third
+
+
+SAYS = {
+    "knows": "Five seconds. [1]",
+    "obeys": "I don't know.",
+    "makes it up": "Thirty seconds, as usual.",
+    "makes up a source": "Thirty seconds. [7]",
+    "names a wrong one": "Thirty seconds. [2]",
+}
+shown = {}
+with MockLLM() as llm, routed(llm):
+    nothing = answer("how long?", [])
+    asked_for_nothing = len(llm.requests)
+    for kind, text in SAYS.items():
+        llm.reply(text)
+        shown[kind] = answer(
+            "how long?", ["Five seconds between two bytes.", "A page about pears."]
+        )
+print(f"nothing near: {nothing} ({asked_for_nothing} calls)")
+print("shown:", [kind for kind, text in shown.items() if text != UNKNOWN])
+assert (nothing, asked_for_nothing) == (UNKNOWN, 0)
+assert [kind for kind, text in shown.items() if text != UNKNOWN] == ["knows", "names a wrong one"]
+
+# %% [markdown]
+# **Listens for**
+#
+# - Near is not answerable; a floor with its price, in figures.
+# - Nothing found: nobody is asked.
+# - An answer that names no source is none.
+# - Says what is left, and how it is found.
+#
+# **Usual wrong answer.** *"The prompt says to answer from the context only, and we show the five hits as sources, so users can check."*
+# Five hits are found for every question, whatever was asked.
+
+# %%
+unanswerable = [one.question for one in questions if not one.marks]
+sources = [best(vectors @ vectors_of([question])[0], k=5) for question in unanswerable]
+first = chunks[sources[0][0]].page
+print(
+    f"{len(unanswerable)} questions without an answer: {sum(map(len, sources))} sources are shown"
+)
+print(f"{unanswerable[0]!r}: {first} and four more")
+assert all(len(rows) == 5 for rows in sources)
+assert not any("LoRA" in chunks[row].text for row in sources[0]), "none of them is about it"
+
+# %% [markdown]
+# **Then they ask.** *A user says that "I don't know" comes too often. What do you change?*
+# I look which gate said it: nothing above the floor, the model, or an answer without a source; each is a field in the log.
+# Often the page is there and the question uses other words, which is search and not the floor; sometimes the page is missing, and somebody has to write it.
+#
+# **Your turn.** Choose a floor.
+# `answerable` are the best cosines of questions that have an answer; as many of them as `may_lose` may fall below it.
+
+
+# %%
+def highest_floor(answerable: list[float], floors: list[float], may_lose: int) -> float:
+    """Return the highest of `floors` below which no more than `may_lose` of `answerable` lie; 0.0 if none is."""
+    ...
+
+
+# %%
+from verdicts import check
+
+BEST = [0.12, 0.22, 0.28, 0.31, 0.45]
+check(
+    highest_floor,
+    [
+        ((BEST, [0.1, 0.15, 0.2, 0.25, 0.3], 0), 0.1),
+        ((BEST, [0.3, 0.2, 0.15, 0.25, 0.1], 1), 0.2),
+        ((BEST, [0.1, 0.15, 0.2, 0.25, 0.3], 2), 0.25),
+        ((BEST, [0.2, 0.3], 0), 0.0),
+        ((BEST, [0.22], 1), 0.22),
+    ],
+    because=(
+        "Count for each floor how many lie below it, not at it, "
+        "and of the floors that lose few enough take the highest."
+    ),
+)
+
+# %% [markdown]
+# ## The process is killed in the middle of an upload. What is on the disk?
+#
+# `rag-10` · senior
+#
+# *Think first.* Texts stand in one file, vectors in another, and both are written in place.
+# At how many moments may the process die so that the next start finds neither the old state nor the new one?
+
+# %% [markdown]
+# **Spoken answer.** What was there before, or all that is new: a third state must not exist.
+# So I write no file in place: the new state goes into a file beside the old one, in the same folder, is flushed to the disk, and takes its name in one step.
+# What belongs together stands in one file, because two cannot be exchanged in one moment: else text seven meets vector eight, and nothing raises.
+# The order is save, then show, so that no query has seen what a crash takes back.
+# And the file is data, JSON and plain numbers: to load a pickle is to run it.
+
+# %%
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+State = list[tuple[str, float]]  # a text and its vector, which is one number here
+OLD: State = [("old one", 1.0), ("old two", 2.0)]
+NEW: State = [("new one", 3.0), ("old two", 2.0), ("new three", 4.0)]
+
+
+def write(file: Path, content: str) -> Iterator[None]:
+    """Write in two halves, as a disk may; each `yield` is a moment in which the process may be killed."""
+    with file.open("w", encoding="utf-8") as out:
+        for half in (content[: len(content) // 2], content[len(content) // 2 :]):
+            out.write(half)
+            out.flush()
+            os.fsync(out.fileno())
+            yield
+
+
+def in_place(folder: Path, state: State) -> Iterator[None]:
+    yield from write(folder / "texts", json.dumps([text for text, _ in state]))
+    yield from write(folder / "vectors", json.dumps([vector for _, vector in state]))
+
+
+def beside(folder: Path, state: State) -> Iterator[None]:
+    yield from write(folder / "index.new", json.dumps(state))
+    (folder / "index.new").replace(folder / "index")
+    yield
+
+
+def load_two(folder: Path) -> State:
+    texts, vectors = (json.loads((folder / name).read_text()) for name in ("texts", "vectors"))
+    return list(zip(texts, vectors, strict=False))
+
+
+def load_one(folder: Path) -> State:
+    return [(text, vector) for text, vector in json.loads((folder / "index").read_text())]
+
+
+# %%
+def found_after(save, load, steps: int) -> str:
+    """What the next start finds, if the process is killed after so many steps of saving the new state."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        list(save(folder, OLD))
+        saving = save(folder, NEW)
+        for _ in range(steps):
+            next(saving)
+        saving.close()  # killed
+        try:
+            state = load(folder)
+        except ValueError:
+            return "does not start"
+        return {json.dumps(OLD): "old", json.dumps(NEW): "new"}.get(json.dumps(state), "mixed up")
+
+
+seen = {
+    "two files, in place": [found_after(in_place, load_two, steps) for steps in range(5)],
+    "one file, exchanged": [found_after(beside, load_one, steps) for steps in range(4)],
+}
+for name, states in seen.items():
+    print(f"{name}: killed after step 0, 1, ... it finds", states)
+assert set(seen["one file, exchanged"]) == {"old", "new"}
+assert Counter(seen["two files, in place"])["does not start"] == 2
+assert "mixed up" in seen["two files, in place"], "the worst: it starts, and nothing raises"
+
+# %% [markdown]
+# **Listens for**
+#
+# - Old or new, and how a test kills at every step.
+# - The same folder, `fsync`, one rename.
+# - One file, or a version in both.
+# - What a loaded file may do.
+#
+# **Usual wrong answer.** *"`pickle.dump` of the texts beside the vectors; and `load_local(..., allow_dangerous_deserialization=True)`, or it does not load."*
+# That flag means that whoever can write to the folder runs code in your service.
+
+# %%
+import pickle
+import sys
+
+
+class Page:
+    def __reduce__(self):  # what a pickle does with an object is up to whoever wrote it
+        return exec, ("import sys; sys.it_ran = True",)
+
+
+file = pickle.dumps([Page()])
+before = hasattr(sys, "it_ran")
+pickle.loads(file)
+after = hasattr(sys, "it_ran")
+del sys.it_ran
+try:
+    json.loads(file)
+    as_json = "taken"
+except ValueError:
+    as_json = "refused"
+print("code of the file has run, before and after it was loaded:", before, after)
+print("the same file, read as JSON:", as_json)
+assert (before, after, as_json) == (False, True, "refused")
+
+# %% [markdown]
+# **Then they ask.** *Two processes upload at once. What is on the disk?*
+# With a file for all of it, what the later one writes: the earlier upload is gone, so one process writes and the others read, or each upload is a row of a database.
+# Then the index is made from the database, can be thrown away, and this question is the database's.
+#
+# **Your turn.** Write whether a query has seen something that the next start does not have.
+# Events are "save", "show" (queries see it from now on), "ask" (a query reads) and at the end "kill".
+
+
+# %%
+def taken_back(events: list[str]) -> bool:
+    """Return whether what was seen is gone after the restart."""
+    ...
+
+
+# %%
+from verdicts import check
+
+check(
+    taken_back,
+    [
+        ((["save", "show", "ask", "kill"],), False),
+        ((["show", "ask", "kill"],), True),
+        ((["show", "kill"],), False),
+        ((["ask", "show", "kill"],), False),
+        ((["show", "ask", "save", "kill"],), False),
+        ((["save", "kill"],), False),
+    ],
+    because=(
+        "Somebody has to have asked after it was shown, and nobody to have saved it before the end."
     ),
 )

@@ -412,11 +412,8 @@ class Measured:
         self.app, self.served = app, served
 
     async def __call__(self, scope, receive, send) -> None:
-        began, first, whole = (
-            now(),
-            None,
-            False,
-        )  # `now` is the notebook's clock; yours is time.perf_counter
+        # `now` is the notebook's clock; yours is time.perf_counter.
+        began, first, whole = now(), None, False
 
         async def send_on(message) -> None:
             nonlocal first, whole
@@ -466,6 +463,8 @@ bars(
 # It stops when the stream starts, and may stop before it began.
 
 # %%
+import time
+
 usual, noted = service(), []
 
 
@@ -478,12 +477,11 @@ async def take_time(request, call_next):
 
 
 run(visit(usual, "/stream"))
-wall_clock = iter([1_700_000_000.0, 1_699_999_999.2])  # a time server has set it back meanwhile
-began = next(wall_clock)
-took = next(wall_clock) - began
+settable = {name: time.get_clock_info(name).adjustable for name in ("time", "perf_counter")}
 print(f"around call_next: {noted[0]:g} s, and the user waited {served[0][1]:g} s")
-print(f"by a clock that was set back: {took:.1f} s")
-assert noted == [0] and took < 0
+print("may a time server set it while you measure:", settable)
+assert noted == [0] and served[0][1] == 13
+assert settable == {"time": True, "perf_counter": False}
 
 # %% [markdown]
 # **Then they ask.** *Which percentile do you show, and of what?*
@@ -585,7 +583,7 @@ def most_within(times: list[float], seconds: float) -> int:
 
 
 # %%
-tries = [50 + 0.1 * n for n in range(1_500)]  # nothing until second 50, then ten a second
+tries = [59 + 0.1 * n for n in range(1_500)]  # from second 59 on, ten a second
 passed = {}
 for name, limiter in {
     "fixed window": fixed(),
@@ -593,18 +591,18 @@ for name, limiter in {
     "token bucket": bucket(),
 }.items():
     passed[name] = [at for at in tries if limiter(at)]
-    in_60_s, in_15_s = most_within(passed[name], 60), most_within(passed[name], 15)
-    print(f"{name:14} at most {in_60_s} in 60 s, at most {in_15_s} in 15 s")
-assert most_within(passed["fixed window"], 15) == 20, "around the full minute"
+    in_60_s, in_2_s = most_within(passed[name], 60), most_within(passed[name], 2)
+    print(f"{name:14} at most {in_60_s} in 60 s, at most {in_2_s} in 2 s")
+assert most_within(passed["fixed window"], 2) == 20, "around the full minute"
 assert most_within(passed["moving window"], 60) == LIMIT
 assert 18 <= most_within(passed["token bucket"], 60) <= 20
-assert most_within(passed["token bucket"], 15) < 15
+assert most_within(passed["token bucket"], 2) == LIMIT
 
 # %%
 assert list(passed) == ["fixed window", "moving window", "token bucket"]
 crowds(
     passed,
-    until_s=200,
+    until_s=210,
     step_s=2,
     title="A greedy caller with ten requests a minute: what gets through",
 )

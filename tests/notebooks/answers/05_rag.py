@@ -87,3 +87,20 @@ def to_do(documents, embedded):
 # %% rag-08 wrong
 def to_do(documents, embedded):
     return [sorted(documents.keys() - embedded.keys()), sorted(embedded.keys() - documents.keys())]
+
+# %% rag-09 right
+def highest_floor(answerable, floors, may_lose):
+    return max((floor for floor in floors if sum(one < floor for one in answerable) <= may_lose), default=0.0)
+
+# %% rag-09 wrong
+def highest_floor(answerable, floors, may_lose):
+    return next((floor for floor in floors if sum(one < floor for one in answerable) <= may_lose), 0.0)
+
+# %% rag-10 right
+def taken_back(events):
+    seen = "show" in events and "ask" in events[events.index("show") :]
+    return seen and "save" not in events
+
+# %% rag-10 wrong
+def taken_back(events):
+    return "ask" in events and "save" not in events
