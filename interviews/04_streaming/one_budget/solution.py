@@ -24,9 +24,9 @@ async def with_deadlines(parts: AsyncIterator[str], *, first_s: float, total_s: 
     clock = asyncio.get_running_loop().time
     iterator, left_s, limit_s = aiter(parts), total_s, min(first_s, total_s)
     while True:
-        began = clock()
+        began, waiting = clock(), asyncio.timeout(limit_s)
         try:
-            async with asyncio.timeout(limit_s) as waiting:
+            async with waiting:
                 part = await anext(iterator)
         except StopAsyncIteration:
             return

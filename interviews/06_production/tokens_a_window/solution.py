@@ -1,0 +1,62 @@
+"""Interview - a limit of tokens, not of requests."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Given: what became of a request."""
+
+    allowed: bool
+    remaining: int  # tokens that would still pass now
+    wait_s: float | None  # until this request would pass: 0 if it has, None if it never will
+
+
+class TokenLimit:
+    """Let each caller spend at most `limit` tokens in any `window_s` seconds.
+
+    Args:
+        now: the time in seconds.
+        limit: tokens.
+        window_s: seconds.
+    """
+
+    # TODO 06.2: a moving window that counts tokens, and says when a refused request would pass.
+    # >>> solution
+    def __init__(self, now: Callable[[], float], *, limit: int = 1000, window_s: float = 60) -> None:
+        self.now, self.limit, self.window_s = now, limit, window_s
+        self.passed: defaultdict[str, deque[tuple[float, int]]] = defaultdict(deque)  # caller -> (until, tokens)
+
+    def take(self, caller: str, tokens: int) -> Verdict:
+        """Count one request of a caller, if it may pass.
+
+        Raises:
+            ValueError: `tokens` is below 1.
+        """
+        if tokens < 1:
+            raise ValueError(f"a request has at least 1 token, got {tokens}")
+        now, passed = self.now(), self.passed[caller]
+        while passed and passed[0][0] <= now:
+            passed.popleft()
+        free = self.limit - sum(one for _, one in passed)
+        if tokens <= free:
+            passed.append((now + self.window_s, tokens))
+            return Verdict(True, free - tokens, 0)
+        # The oldest may free too little: go on until there is room for this one.
+        room = free
+        for until, one in passed:
+            room += one
+            if tokens <= room:
+                return Verdict(False, free, until - now)
+        return Verdict(False, free, None)
+
+    # --- stub
+    # def __init__(self, now: Callable[[], float], *, limit: int = 1000, window_s: float = 60) -> None:
+    #     self.now, self.limit, self.window_s = now, limit, window_s
+    #
+    # def take(self, caller: str, tokens: int) -> Verdict:
+    #     """Count one request of a caller, if it may pass; raise ValueError if `tokens` is below 1."""
+    #     raise NotImplementedError("TODO 06.2")
+    # <<< solution

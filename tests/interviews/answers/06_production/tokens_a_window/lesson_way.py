@@ -1,0 +1,32 @@
+# fails: 06.2
+# says: A request counts as many as it has tokens, not as one
+"""As lesson 06 has it: every request counts as one."""
+
+# >>> 06.2
+def __init__(self, now: Callable[[], float], *, limit: int = 1000, window_s: float = 60) -> None:
+    self.now, self.limit, self.window_s = now, limit, window_s
+    self.passed: defaultdict[str, deque[tuple[float, int]]] = defaultdict(deque)  # caller -> (until, tokens)
+
+def take(self, caller: str, tokens: int) -> Verdict:
+    """Count one request of a caller, if it may pass.
+
+    Raises:
+        ValueError: `tokens` is below 1.
+    """
+    if tokens < 1:
+        raise ValueError(f"a request has at least 1 token, got {tokens}")
+    now, passed = self.now(), self.passed[caller]
+    while passed and passed[0][0] <= now:
+        passed.popleft()
+    free = self.limit - len(passed)
+    if free >= 1:
+        passed.append((now + self.window_s, tokens))
+        return Verdict(True, free - 1, 0)
+    # The oldest may free too little: go on until there is room for this one.
+    room = free
+    for until, one in passed:
+        room += 1
+        if room >= 1:
+            return Verdict(False, free, until - now)
+    return Verdict(False, free, None)
+# <<< 06.2
