@@ -1,11 +1,15 @@
 """The built site: strict, whole, and alone."""
 
+import json
 import re
+import textwrap
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
+
+from tools import docs_notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +94,32 @@ def test_every_page_is_in_the_navigation() -> None:
     docs = ROOT / "docs"
     named = set(re.findall(r"^ +- .*?([\w./-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.M))
     assert named == {str(path.relative_to(docs)) for path in docs.rglob("*.md")}
+
+
+def test_every_notebook_is_a_page_with_its_answers_and_what_its_cells_showed(site: Path) -> None:
+    files = docs_notebooks.pages(ROOT)
+    for notebook in ROOT.glob("notebooks/[0-9]*.ipynb"):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        page = files[f"notebooks/{notebook.stem}.md"]
+        html = (site / "notebooks" / notebook.stem / "index.html").read_text(encoding="utf-8")
+        texts = ["".join(cell["source"]) for cell in cells]
+        for title, id in re.findall(r"^## (.+)\n\n`(\w+-\d\d)`", "\n".join(texts), flags=re.M):
+            assert f"[{title}]({notebook.stem}.md#{id})" in files["notebooks/index.md"]
+            assert f'<h2 id="{id}">' in html
+        for text in texts[1:]:
+            said = text.partition("\n")[2] if text.startswith("## ") else text
+            assert said in page or textwrap.indent(said, "    ") in page, said
+        pictures = [one for cell in cells for one in cell.get("outputs", ()) if "image/svg+xml" in one.get("data", {})]
+        assert html.count("<img ") == len(pictures)
+
+
+def test_lessons_and_notebooks_lead_to_each_other(site: Path) -> None:
+    for notebook in ROOT.glob("notebooks/[0-9]*.ipynb"):
+        (lesson,) = ROOT.glob(f"docs/lessons/{notebook.stem[:2]}_*.md")
+        link = f"../notebooks/{notebook.stem}.md"
+        assert link in lesson.read_text(encoding="utf-8"), f"docs/lessons/{lesson.name} has no link to {link}"
+        page = (site / "notebooks" / notebook.stem / "index.html").read_text(encoding="utf-8")
+        assert f'href="../../lessons/{lesson.stem}/"' in page
 
 
 def test_every_decision_is_listed() -> None:
