@@ -154,7 +154,7 @@ def within(rows: list[int], chunks: list[Chunk], budget: int) -> list[int]:
 
 
 def measured(size: int, overlap: int, choose) -> tuple[float, float]:
-    """How much of what was marked is found, and how many characters are shown, as means over the questions."""
+    """What share of the marks is found, and how many characters are shown: means over the questions."""
     chunks, found, shown = cut(pages, size, overlap), [], []
     vectors = vectors_of([chunk.text for chunk in chunks])
     for one in answerable:
@@ -961,7 +961,7 @@ bars(
 
 # %%
 def migrate(documents: list[str], arrives: str, write_to_both: bool) -> list[bool]:
-    """For each document, the one that arrives in the middle too: whether the index has it after the exchange."""
+    """For each document, the one that arrives meanwhile too: whether the new index has it at the end."""
     current, following = list(documents), []
     to_do = list(documents)  # what the script has read at its start
     for n, text in enumerate(to_do):
