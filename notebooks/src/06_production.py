@@ -225,8 +225,10 @@ class WithId:  # the outermost
                 MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 
-        await self.app(scope, receive, send_on)
-        REQUEST_ID.reset(token)
+        try:
+            await self.app(scope, receive, send_on)
+        finally:
+            REQUEST_ID.reset(token)
 
 
 class CatchErrors:  # inside of it; what has begun to answer already is another question
