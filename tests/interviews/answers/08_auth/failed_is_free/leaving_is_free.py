@@ -1,0 +1,17 @@
+# fails: 08.7
+# says: 0 that leaving is free
+"""Takes a reader who leaves for a failure."""
+
+# >>> 08.7
+if not await quota.spend(who, estimate, limit):
+    raise OverQuota(f"{who} has no room for {estimate} tokens")
+bill, failed = Bill(), False
+try:
+    yield bill
+except (ProviderFailed, asyncio.CancelledError):
+    failed = True
+    raise
+finally:
+    with anyio.CancelScope(shield=True):  # when a reader leaves, every await in here would be cancelled too
+        await quota.settle(who, (0 if failed else bill.tokens) - estimate)
+# <<< 08.7
