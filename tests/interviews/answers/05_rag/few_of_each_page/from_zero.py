@@ -1,0 +1,20 @@
+# fails: 05.8
+# says: a sum of 1 / (60 + rank), ranks from 1
+"""Counts ranks from 0."""
+
+# >>> 05.8
+if k < 1 or per_page < 1:
+    raise ValueError(f"k and per_page must be at least 1, got k={k}, per_page={per_page}")
+scores: Counter[tuple[str, int]] = Counter()
+for ranking in rankings:
+    for rank, hit in enumerate(ranking):
+        scores[hit.page, hit.start] += 1 / (60 + rank)  # type: ignore[assignment] - a Counter counts floats, too
+kept: list[Hit] = []
+of_page: Counter[str] = Counter()
+# All of them, not the first k: whoever is left out makes room for one further down.
+for (page, start), score in scores.most_common():
+    if of_page[page] < per_page:
+        of_page[page] += 1
+        kept.append(Hit(page, start, score))
+return kept[:k]
+# <<< 05.8

@@ -1,0 +1,24 @@
+# fails: 05.1
+# says: a chunk crosses a heading
+"""As lesson 05 has it: sentences one behind the other, and headings are text."""
+
+# >>> 05.1
+if not 0 <= overlap < size:
+    raise ValueError(f"overlap must be at least 0 and below size, got overlap={overlap}, size={size}")
+pieces: list[Piece] = []
+heading, start = "", 0
+for line in [None]:
+    held: list[tuple[int, int]] = []  # anew for each heading: nothing is shared across one
+    for one in sentences(text, start, line.start() if line else len(text), size):
+        if held and one[1] - held[0][0] > size:
+            pieces.append(Piece(heading, held[0][0], held[-1][1]))
+            # The next sentence counts too: a chunk that shares much and brings nothing new would never end.
+            while held and (held[-1][1] - held[0][0] > overlap or one[1] - held[0][0] > size):
+                held.pop(0)
+        held.append(one)
+    if held:  # the tail of the section
+        pieces.append(Piece(heading, held[0][0], held[-1][1]))
+    if line:
+        heading, start = line[0].lstrip("#").strip(), line.end()
+return pieces
+# <<< 05.1
