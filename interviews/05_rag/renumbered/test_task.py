@@ -19,7 +19,7 @@ def expect(cases: dict[str, tuple[str, list[str]]], why: str) -> None:
     """Fail in words at the first of these texts that does not become what it should."""
     for text, expected in cases.items():
         seen = cited(text)
-        assert seen == expected, f"of three hits, {text!r} became {seen}, not {expected}. {why}"
+        assert seen == expected, f"of three hits, {text[:80]!r} became {seen}, not {expected}. {why}"
 
 
 @pytest.mark.task(5)

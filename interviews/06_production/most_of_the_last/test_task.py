@@ -122,6 +122,19 @@ async def test_a_bug_counts_for_nothing() -> None:
             "A bug is neither a failure nor an answer."
         )
     provider = Provider()
+    breaker = task.Breaker(Clock(), last=4)
+    await calls(breaker, provider, "F.F")
+    provider.gate = asyncio.Event()
+    leaver = asyncio.ensure_future(outcome(breaker.call(provider)))
+    await turns()
+    leaver.cancel()
+    await asyncio.wait({leaver})
+    provider.gate = None
+    seen = await outcome(breaker.call(provider))
+    assert seen == "42", (
+        f"last=4: a failure, an answer, a failure, and a caller who left; the next call saw {seen!r}. "
+        "Who leaves says nothing of the provider either: only three calls have counted."
+    )
     (seen,) = await calls(task.Breaker(Clock()), provider, "B")
     assert type(seen) is ZeroDivisionError, f"work() raised ZeroDivisionError, and out came {seen!r}"
 

@@ -39,7 +39,7 @@ def test_a_good_token_names_its_subject() -> None:
     good: dict[str, dict[str, Any]] = {
         "a plain one": {},
         "an audience in a list": {"aud": ["search", "chat"]},
-        "one that ended within the patience": {"exp": -30 + 15},
+        "one that ended within the patience": {"iat": -200, "exp": -30 + 15},
         "one made a moment ahead of our clock": {"iat": 30 - 15},
         "times with a fraction": {"iat": -10.5, "exp": 300.5},
         "claims that nobody asked for": {"admin": True, "scope": "chat"},
