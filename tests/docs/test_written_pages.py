@@ -13,14 +13,10 @@ from coach.cli import app
 from coach.doctor import locked
 from coach.lesson import read_lesson
 from coach.stubs import make_stub, regions
+from tests.docs.prose import NAMES, PROSE
 from tools import docs_cli, docs_readme, docs_settings
 
 ROOT = Path(__file__).resolve().parents[2]
-PROSE = sorted(
-    path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("lessons/*/README.md")]
-    if path.name != "CHANGELOG.md"
-)
 
 
 def text(name: str) -> str:
@@ -45,14 +41,14 @@ def test_the_readme_has_its_parts_in_order() -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("page", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PROSE, ids=NAMES)
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), flags=re.M))
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), flags=re.M))
     assert named <= targets
 
 
-@pytest.mark.parametrize("page", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PROSE, ids=NAMES)
 def test_every_coach_command_that_is_named_exists(page: Path) -> None:
     command = typer.main.get_command(app)
     known = set(getattr(command, "commands", {}))
@@ -60,7 +56,7 @@ def test_every_coach_command_that_is_named_exists(page: Path) -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("page", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PROSE, ids=NAMES)
 def test_every_setting_that_is_named_is_documented(page: Path) -> None:
     named = set(re.findall(r"\b(?:COACH|CAPSTONE)_[A-Z_]+", page.read_text(encoding="utf-8")))
     documented = text("docs/cli.md") + text("docs/capstone/settings.md")
