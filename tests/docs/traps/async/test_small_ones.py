@@ -1,8 +1,9 @@
 """The lines of the table "and smaller ones" on the page of lesson 03."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
+import anthropic
 import anyio.to_thread
 import openai
 import pytest
@@ -103,3 +104,17 @@ async def test_who_catches_everything_catches_the_cancellation_too() -> None:
     await task
     assert ended == ["went on"]
     assert not task.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"max_tokens": 10, "temperature": 0.7}, "unexpected keyword argument 'temperature'"),
+        ({"max_tokens": 128_000}, "Streaming is required"),
+    ],
+)
+def test_a_client_refuses_before_it_calls(options: dict[str, Any], error: str) -> None:
+    client = anthropic.Anthropic(api_key="sk-test", base_url="http://127.0.0.1:1", max_retries=0)
+    with pytest.raises((TypeError, ValueError), match=error):
+        client.messages.create(model="mock-large", messages=[{"role": "user", "content": "hi"}], **options)
+    client.close()

@@ -2,8 +2,12 @@
 
 import json
 import re
+from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
+from anthropic.types import ModelParam
+from openai.types.chat import ChatCompletionMessageParam, completion_create_params
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.warnings import PydanticDeprecatedSince20
 
@@ -52,3 +56,19 @@ def test_a_dollar_of_re_lets_one_newline_through() -> None:
 def test_a_model_is_not_json() -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
         json.dumps({"messages": [Message(content="hi")]})
+
+
+def test_the_official_client_knows_more_roles_than_three() -> None:
+    roles = {get_args(get_type_hints(one)["role"])[0] for one in get_args(ChatCompletionMessageParam)}
+    assert {"developer", "system", "user", "assistant", "tool"} <= roles
+
+
+def test_max_tokens_has_a_successor() -> None:
+    words = Path(completion_create_params.__file__).read_text(encoding="utf-8").partition("    max_tokens:")[2]
+    assert "deprecated in favor of `max_completion_tokens`" in words.partition("    metadata:")[0]
+
+
+def test_a_name_in_an_enumeration_need_not_be_one_of_the_api() -> None:
+    names, _ = get_args(ModelParam)
+    assert "claude-3-sonnet" not in get_args(names)
+    assert not any("llama" in name for name in get_args(names))

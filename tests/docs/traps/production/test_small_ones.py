@@ -16,6 +16,8 @@ from fastapi.testclient import TestClient
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import ConfigurationError
+from limits.storage import storage_from_string
 from pydantic import BaseModel
 from redis.asyncio.client import Redis
 from redis.exceptions import MaxConnectionsError
@@ -206,3 +208,9 @@ def test_a_handler_sees_nothing_of_a_stream_that_fails() -> None:
 def test_a_dollar_lets_a_newline_through() -> None:
     assert re.match(r"^[\w-]{8,64}$", "12345678\n")
     assert not re.fullmatch(r"[\w-]{8,64}", "12345678\n")
+
+
+def test_limits_asks_for_another_client_of_redis_unless_it_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="coredis"):
+        storage_from_string("async+redis://127.0.0.1:1")
+    assert storage_from_string("async+redis://127.0.0.1:1", implementation="redispy")
