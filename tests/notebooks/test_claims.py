@@ -84,6 +84,13 @@ BROKEN = {
     "production-07": ("self.trying = tries and not self.everybody_tries", "self.trying = False"),
     "production-08": ("json.dumps([caller, body], sort_keys=True)", "json.dumps([body], sort_keys=True)"),
     "production-09": ("burns(14.4, 60, 5)", "burns(14.4, 1, 1)"),
+    "deployment-01": ("        await asyncio.sleep(self.notice_s)\n", ""),
+    "deployment-02": ('self.asks_provider == "live" and 60', "60"),
+    "deployment-03": ("math.ceil(average + 3 * math.sqrt(average))", "average"),
+    "deployment-04": ('f"exec {shlex.join(server)}"', 'f"trap : TERM; {shlex.join(server)}; true"'),
+    "deployment-05": ('ill = self.server.state == "database gone" and', "ill = False and"),
+    "deployment-06": ("job TEXT PRIMARY KEY", "job TEXT"),
+    "deployment-07": ("return open_streams * FUNCTION_GB", "return requests_per_s * FUNCTION_GB"),
     "auth-01": ("APIRouter(dependencies=[Depends(current_principal)])", "APIRouter()"),
     "auth-02": ('[hasher.hash("letmein") for _', '[sha256("letmein") for _'),
     "auth-03": (
