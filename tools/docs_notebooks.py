@@ -58,10 +58,10 @@ def navigation(files: dict[str, str]) -> list[dict[str, str]]:
 
 
 def on_config(config: Any) -> None:
-    """Put the pages into the navigation, in front of what stands in their section, and watch the notebooks."""
+    """Put the pages into the navigation, behind what stands in their section, and watch the notebooks."""
     for section in config.nav:
         if SECTION in section:
-            section[SECTION] = [*navigation(pages(ROOT)), *(section[SECTION] or [])]
+            section[SECTION] = [*(section[SECTION] or []), *navigation(pages(ROOT))]
     config.watch.append(str(ROOT / "notebooks"))
 
 
