@@ -29,6 +29,7 @@ def render(page: Path) -> str:
     """Return a page with its written parts as they should be now."""
     text = page.read_text(encoding="utf-8")
     text = _between(text, "lessons", lesson_table(PAGES[page]))
+    text = _between(text, "tasks", task_list(PAGES[page]))
     return (
         _between(text, "scorecard", f"```text\n$ pytest lessons/01\n{scorecard()}\n```")
         if "<!-- scorecard" in text
@@ -46,6 +47,16 @@ def lesson_table(link: str) -> str:
         title = f"[{lesson.number} {lesson.name}]({link.format(folder=lesson.folder)})"
         rows.append(f"| {title} | {lesson.builds} | {lesson.minutes} | {lesson.asked} |")
     return "\n".join(rows)
+
+
+def task_list(link: str) -> str:
+    """Return what each lesson asks for, task by task, in the words of its `lesson.toml`."""
+    lines = []
+    for folder in lesson_folders(ROOT):
+        lesson = read_lesson(folder)
+        tasks = "; ".join(task.title for task in lesson.tasks)
+        lines.append(f"- [{lesson.number} {lesson.name}]({link.format(folder=lesson.folder)}): {tasks}.")
+    return "\n".join(lines)
 
 
 def scorecard() -> str:

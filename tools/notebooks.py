@@ -61,6 +61,7 @@ def readme(topics: list[Topic]) -> str:
         "",
         f"{count} interview questions, each with an answer to be said in under a minute and a cell that proves it.",
         "`jupyter lab notebooks` opens this folder; no key and no network are needed.",
+        'To read them without running anything, with what the cells showed: `mkdocs serve`, below "Rehearse".',
         "",
         "Every question has the same parts: think first, a spoken answer, the proof, what interviewers listen for, "
         "the usual wrong answer and how it shows, the follow-up, and a small function for you to write.",
@@ -72,7 +73,10 @@ def readme(topics: list[Topic]) -> str:
         "",
     ]
     for topic in topics:
-        lines += [f"## [{topic.title}]({topic.path.stem}.ipynb)", "", "| question | level |", "|---|---|"]
+        lines += [f"## [{topic.title}]({topic.path.stem}.ipynb)", ""]
+        for brief in ROOT.glob(f"lessons/{topic.number}_*/README.md"):
+            lines += [f"The lesson: [{brief.parent.name}](../{brief.relative_to(ROOT)}).", ""]
+        lines += ["| question | level |", "|---|---|"]
         for question in topic.questions:
             every = f", {EVERY_LIST}" if question.every_list else ""
             lines.append(f"| {question.title} | {question.level}{every} |")
