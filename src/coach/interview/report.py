@@ -1,6 +1,7 @@
 """What an interview comes to: figures, then Markdown of every criterion with what to read, then the same as a page."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -211,7 +212,18 @@ def _code(coding: Coding, root: str) -> Iterator[str]:
 
 
 def _links(places: Iterable[str], root: str) -> str:
-    return ", ".join(f"[{place}]({root}/{place})" for place in places)
+    return ", ".join(f"[{_name(place)}]({root}/{place})" for place in places)
+
+
+def _name(place: str) -> str:
+    """A file as people call it: "lesson 06.2", "notebook 06 production", "page on redis"; else its path."""
+    if lesson := re.match(r"lessons/(\d\d)_\w+/README\.md(?:#(\d\d)(\d)-)?", place):
+        return f"lesson {lesson[2]}.{lesson[3]}" if lesson[2] else f"lesson {lesson[1]}"
+    if notebook := re.match(r"notebooks/(\d\d)_(\w+)\.ipynb", place):
+        return f"notebook {notebook[1]} {notebook[2]}"
+    if page := re.match(r"docs/(?:\w+/)*(?:\d+[-_])?([\w-]+)\.md", place):
+        return f"page on {page[1]}"
+    return place
 
 
 def _cell(text: str) -> str:
@@ -246,6 +258,7 @@ PAGE = """\
   h3 {{ margin-top: 2rem; }}
   a {{ color: var(--link); }}
   table {{ border-collapse: collapse; width: 100%; }}
+  code, a {{ overflow-wrap: anywhere; }}
   th, td {{ text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }}
   thead:has(th:empty) {{ display: none; }}
   ul {{ list-style: none; padding-left: .5rem; }}
