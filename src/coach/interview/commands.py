@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -175,7 +176,8 @@ def _tell(current: "Interview", *, as_data: bool, graded: bool = False, paused: 
     for line in step_lines(current, _width(), graded=graded):
         typer.echo(line)
     typer.echo()
-    typer.echo(f"{_left(current)[0].upper()}{_left(current)[1:]}. {NEXT[current.phase]}")
+    room = max(40, min(_width(), 100))
+    typer.echo(textwrap.fill(f"{_left(current)[0].upper()}{_left(current)[1:]}. {NEXT[current.phase]}", room))
 
 
 def _report(root: Path, store: "Store", current: "Interview", *, as_data: bool) -> None:

@@ -24,7 +24,7 @@ def step_lines(interview: Interview, width: int, *, graded: bool = False) -> Ite
         for number, one in enumerate(question.listens_for, start=1):
             yield from textwrap.wrap(f"{number}. {one}", room, subsequent_indent="   ")
     elif graded and interview.coding.submissions:
-        yield from _graded(interview.coding.submissions[-1], room)
+        yield from graded_lines(interview.coding.submissions[-1], room)
     else:
         yield from _paragraphs(interview.coding.brief, room)
         yield ""
@@ -109,7 +109,8 @@ def _submission(one: Submission) -> dict[str, Any]:
     }
 
 
-def _graded(submission: Submission, room: int) -> Iterator[str]:
+def graded_lines(submission: Submission, room: int) -> Iterator[str]:
+    """Yield what a grading has found, criterion by criterion."""
     if submission.broken:
         yield from textwrap.wrap(submission.broken, room)
         return

@@ -13,6 +13,7 @@ from rich.padding import Padding
 
 from coach.interview.coding import grade, hand_out
 from coach.interview.report import clock
+from coach.interview.shown import graded_lines
 from coach.interview.state import KEYS, Interview, Submission
 from coach.interview.store import Store
 from coach.lesson import CourseError
@@ -46,7 +47,7 @@ class Sitting:
                 self.store.write(self.interview)
         except (Left, KeyboardInterrupt):
             self.store.write(self.interview)
-            self._say("")
+            self.console.print()
             left = f"{clock(self.interview.left_s)} of {clock(self.interview.minutes * 60)} left"
             self._say(f"The clock stands, {left}. Go on: coach interview. To the report: coach interview report")
             return False
@@ -73,7 +74,7 @@ class Sitting:
         place = f"question {self.interview.at + 1} of {len(self.interview.questions)}"
         self._head(f"{place} · {question.topic} · {question.level}")
         self._text(f"**{question.title}**")
-        self.interview.answered(self._line("Say your answer aloud, then Enter. Notes are kept, q pauses: "))
+        self.interview.answered(self._line("Say it aloud, then Enter. Notes are kept, q pauses: "))
 
     def _rate(self) -> None:
         question = self.interview.question
@@ -108,6 +109,9 @@ class Sitting:
             typed = self._line("Enter hands it in, e ends without, q pauses: ").lower()
             if typed in ("e", "end"):
                 raise Ended
+            if typed:
+                self._say(f"{typed!r} is none of these.")
+                continue
             try:
                 submission = grade(self.root, self.interview)
             except CourseError as error:
@@ -121,14 +125,10 @@ class Sitting:
             self._graded(submission)
 
     def _graded(self, submission: Submission) -> None:
-        self._say("")
-        if submission.broken:
-            self._say(submission.broken, "red")
-            return
-        for one in submission.criteria:
-            self._say(f"{'✓' if one.met else '✗'} {one.says}", "green" if one.met else "red")
-            if not one.met:
-                self.console.print(Padding(one.seen, (0, 1, 0, 4)), style="dim", markup=False)
+        self.console.print()
+        for line in graded_lines(submission, self.console.width - 2):
+            style = {"✓": "green", "✗": "red"}.get(line[:1], "dim")
+            self.console.print(f" {line}", style=style, markup=False, soft_wrap=True)
         if self.interview.phase == "task":
             self._say(f"{clock(self.interview.left_s)} left. Mend it and hand it in again, or e ends.")
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from coach.interview.plan import Plan
+from coach.interview.plan import QUESTION_MINUTES, Plan
 from coach.interview.variants import Rendered, render
 from coach.questions import Question
 
@@ -164,7 +164,9 @@ def begin(root: Path, plan: Plan, *, seed: int, seed_given: bool, minutes: int, 
         for one in plan.questions
     ]
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    return Interview(started, seed, seed_given, minutes, topic, questions, _coding(rendered))
+    coding = _coding(rendered)
+    coding.minutes = min(coding.minutes, minutes - QUESTION_MINUTES)  # a short interview has less time for it
+    return Interview(started, seed, seed_given, minutes, topic, questions, coding)
 
 
 def _read(root: Path, question: Question) -> list[str]:
