@@ -40,5 +40,5 @@ def page(browser: Browser) -> Iterator[Page]:
     tab.on("request", lambda request: asked.append(request.url))
     yield tab
     context.close()
-    outside = [url for url in asked if not re.match(r"(http://127\.0\.0\.1:\d+/|data:)", url)]
+    outside = [url for url in asked if not re.match(r"(blob:)?http://127\.0\.0\.1:\d+/|data:", url)]
     assert not outside, f"the page asked {outside}"

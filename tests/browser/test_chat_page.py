@@ -229,3 +229,20 @@ def test_too_many_questions_are_refused_kindly(page: Page, tmp_path: Path) -> No
         note = page.locator(".turn.model .note").last
         expect(note).to_have_text(re.compile(r"one question too many\. There is room again in \d+ s\."))
         expect(page.get_by_label("Your question")).to_have_value(QUESTION)
+
+
+@pytest.mark.parametrize(("path", "drawn"), [("/docs", ".opblock"), ("/redoc", "[data-section-id^='operation/']")])
+def test_the_documentation_is_drawn_without_another_host(
+    chat: tuple[Service, MockLLM], page: Page, path: str, drawn: str
+) -> None:
+    service, _ = chat
+    operations = sum(len(methods) for methods in service.client.get("/openapi.json").json()["paths"].values())
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+
+    page.goto(f"{service.url}{path}", wait_until="networkidle")
+
+    expect(page.locator(drawn).first).to_be_visible(timeout=20_000)
+    assert page.locator(drawn).count() >= operations
+    assert problems == []
