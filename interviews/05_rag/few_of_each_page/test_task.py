@@ -79,6 +79,8 @@ def test_others_move_up() -> None:
         f"k=3, per_page=1: a0 a1 a2 a3 b0 c0 d0 became {seen}, not a0 b0 c0. "
         "Cut to k first, and what is left out leaves its place empty."
     )
+    seen = fused("a0 b0", k=1)
+    assert seen == "a0", f"k=1: a0 b0 became {seen!r}, not a0"
     seen = fused("a0 a1 b0", k=3, per_page=1)
     assert seen == "a0 b0", f"k=3, per_page=1, and only two that may be kept: {seen}, not a0 b0"
 

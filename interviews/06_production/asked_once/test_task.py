@@ -37,6 +37,7 @@ class Model:
             await self.gate.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
+            await turns()  # a call that is cancelled has its connection to close
             raise
         if self.error:
             raise self.error
@@ -131,39 +132,43 @@ async def test_who_asks_meanwhile_shares_the_call() -> None:
 @pytest.mark.task(8)
 async def test_who_leaves_takes_nothing_from_the_others() -> None:
     """The first of a hundred closes the tab, and ninety-nine get a CancelledError."""
-    for leaver in (0, 1):
+    for leaver, n in ((0, 3), (1, 3), (0, 2)):
         model = Model(held=True)
-        waiting = await asking(task.AnswerOnce(Clock()), *[model] * 3)
+        waiting = await asking(task.AnswerOnce(Clock()), *[model] * n)
         waiting[leaver].cancel()
         await turns()
         left = waiting[leaver].done()
         model.gate.set()
         seen = await results(*waiting)
-        expected: list[Any] = ["text 1"] * 3
+        expected: list[Any] = ["text 1"] * n
         expected[leaver] = "cancelled"
-        assert left, f"number {leaver + 1} of three was cancelled, and does not end before the call does"
         assert seen == expected and model.asked == 1, (
-            f"number {leaver + 1} of three left, and they got {seen} of {model.asked} calls, not {expected} of 1. "
+            f"number {leaver + 1} of {n} left, and they got {seen} of {model.asked} calls, not {expected} of 1. "
             "The call must not be awaited bare by anyone who may leave: a cancellation goes down into it."
         )
+        assert left, f"number {leaver + 1} of {n} was cancelled, and does not end before the call does"
 
 
 @pytest.mark.task(8)
 async def test_a_call_that_nobody_waits_for_is_ended() -> None:
     """Nobody reads it, and it is paid for to the last token."""
     before = asyncio.all_tasks()
-    model = Model(held=True)
-    cache = task.AnswerOnce(Clock())
-    waiting = await asking(cache, model, model)
-    for one in waiting:
-        one.cancel()
-    await turns()
-    assert model.cancelled == 1, "both who waited have left, and the call goes on for nobody"
-    left = asyncio.all_tasks() - before
-    assert not left, f"both who waited have left, and {len(left)} tasks are still there"
-    model.gate.set()
-    seen = await results(*await asking(cache, model))
-    assert seen == ["text 2"], f"everybody left, the call was cancelled, and who asked after that got {seen}"
+    for n in (1, 2):
+        model, another = Model(held=True), Model()
+        cache = task.AnswerOnce(Clock())
+        waiting = await asking(cache, *[model] * n)
+        for one in waiting:
+            one.cancel()
+        await asyncio.wait(waiting)
+        late = await asking(cache, another)  # while the old call still closes its connection
+        assert model.cancelled == 1, f"all who waited, {n}, have left, and the call goes on for nobody"
+        seen = await results(*late)
+        assert seen == ["text 1"] and another.asked == 1, (
+            f"all who waited, {n}, have left; who asked right after that got {seen}, of {another.asked} new calls. "
+            "A call that is being cancelled is nobody's to join."
+        )
+        left = asyncio.all_tasks() - before
+        assert not left, f"all who waited, {n}, have left, and {len(left)} tasks are still there"
 
 
 @pytest.mark.task(8)

@@ -98,7 +98,7 @@ async def test_half_of_the_last_calls_open_it() -> None:
             f"last=4, and the calls went {how} (F has failed): it {'has opened' if seen else 'stayed closed'}. "
             "It opens when at least half of the latest 4 have failed, in a row or not, and looks at no older one."
         )
-    for how, expected in {"F." * (10 // 2): True, "F" + "." * (10 - 1): False}.items():
+    for how, expected in {"F." * (10 // 2): True, "F" * (10 // 2 - 1) + "." * (10 // 2 + 1): False}.items():
         seen = await is_open(how)
         assert seen is expected, f"last is 10 if nobody says otherwise; after {how} open is {seen}, not {expected}"
 
