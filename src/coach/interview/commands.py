@@ -139,7 +139,7 @@ def _step(root: Path, store: "Store", current: "Interview", step: str, words: Se
 
 NEXT = {
     "question": "Now comes: coach interview answer TEXT (or - to read it from standard input)",
-    "rating": "Now comes, with y (yes), p (partly) or n (no) for each point in its order: coach interview rate y p n ...",
+    "rating": "Now comes, with y (yes), p (partly) or n (no) for each point in order: coach interview rate y p n ...",
     "task": "Now comes, once app.py is edited: coach interview submit. Or end without: coach interview report",
     "over": "Now comes: coach interview report",
 }
