@@ -85,7 +85,7 @@ async def read_answer(seconds: int) -> StreamingResponse:
 
 
 async def noon(drain: Drain) -> dict[str, int]:
-    """A request a second for 50 s, SIGTERM after 40; a balancer that asks every 3 s whether to send more."""
+    """A request a second for 50 s, SIGTERM after 40; a balancer asks every 3 s."""
     served, seen, refused, sends = CutAtDeadline(app, drain), [], 0, True
     visits: list[asyncio.Task[Visit]] = []
     for second in range(50):
@@ -140,7 +140,7 @@ assert as_it_comes["told"] == 0 and as_it_comes["cut"] > 0 and as_it_comes["refu
 
 # %%
 def outcome(left_s: float, deadline_s: float, kill_s: float) -> str:
-    """Return "whole", "told" or "killed" for an answer that needs `left_s` more seconds when SIGTERM comes."""
+    """Return "whole", "told" or "killed"; at SIGTERM the answer needs `left_s` more seconds."""
     ...
 
 
@@ -156,7 +156,7 @@ check(
         ((5.0, 25.0, 10.0), "whole"),
         ((60.0, 25.0, 10.0), "killed"),
     ],
-    because="Three things can come first: its own end, your deadline, SIGKILL. Docker kills after 10 s.",
+    because="What comes first: its own end, your deadline, or SIGKILL (after 10 s with Docker)?",
 )
 
 # %% [markdown]
@@ -207,7 +207,7 @@ class Replica:
 
 # %%
 async def minutes(asks_provider: str) -> tuple[int, int, int]:
-    """Restarts, requests that found no replica, and seconds with fewer than four; a request for a document a second."""
+    """Restarts, requests (one a second) that found no replica, seconds with fewer than four."""
     replicas, lost, fewer = [Replica(n, asks_provider) for n in range(4)], 0, 0
     for second in range(240):
         for one in replicas:
@@ -244,12 +244,8 @@ assert (restarts, lost, fewer) == (0, 0, 20)
 
 # %%
 in_liveness, in_readiness = run(minutes("live")), run(minutes("ready"))
-print(
-    f"liveness asks the provider:  {in_liveness[0]} restarts, {in_liveness[1]} requests found nobody"
-)
-print(
-    f"readiness asks the provider: {in_readiness[0]} restarts, {in_readiness[1]} requests found nobody"
-)
+print(f"liveness asks the provider:  {in_liveness[0]} restarts, {in_liveness[1]} found nobody")
+print(f"readiness asks the provider: {in_readiness[0]} restarts, {in_readiness[1]} found nobody")
 assert in_liveness[0] >= 4 and in_liveness[1] > 0
 assert in_readiness[0] == 0 and in_readiness[1] == 60
 
@@ -279,7 +275,7 @@ check(
         (([("needed", False), ("helpful", True)], False), (200, 503)),
         (([("needed", True)], True), (200, 503)),
     ],
-    because="Liveness looks at no part. Readiness looks at what is needed, and at whether we are leaving.",
+    because="Liveness looks at no part; readiness at what is needed, and whether we are leaving.",
 )
 
 # %% [markdown]
@@ -490,7 +486,10 @@ assert ended(signal.SIGKILL) == (-9, "")
 
 # %%
 def hears(command: str | list[str]) -> bool:
-    """Return whether what Docker starts is the server. A text is run by `sh -c`, and the server is its last command."""
+    """Return whether what Docker starts is the server.
+
+    A text is run by `sh -c`, and the server is its last command.
+    """
     ...
 
 
@@ -650,7 +649,10 @@ assert [status("redis_cli ping | grep -q PONG", answer) for answer in ANSWERS] =
 
 # %%
 def is_well(status: int | None, took_s: float, timeout_s: float, parts: dict[str, str]) -> bool:
-    """Return whether to call it well; `status` is None if no answer came, `parts` says "ok" for those that are."""
+    """Return whether to call it well.
+
+    `status` is None if no answer came, `parts` says "ok" for those that are.
+    """
     ...
 
 
@@ -708,7 +710,7 @@ def work(job: str, db: sqlite3.Connection, charged: list[str], dies: str, keyed:
 
 
 def charges(deaths: tuple[str, ...], acknowledged: str, keyed: bool) -> int:
-    """How often a customer is charged for one job whose workers die like this, one after the other."""
+    """How often a customer is charged for one job whose workers die like this, in turn."""
     db, charged, queue, fates = sqlite3.connect(":memory:"), [], deque(["job-1"]), deque(deaths)
     db.execute("CREATE TABLE charges (job TEXT PRIMARY KEY)")
     while queue:
@@ -825,7 +827,7 @@ per_container = math.floor(0.7 * 1_000_000 / (TOKENS_PER_S * EVENT_US))
 
 
 def gb_paid(requests_per_s: float) -> tuple[float, float]:
-    """Gigabytes that are paid at an average moment: as functions, and as containers, of which two always run."""
+    """Gigabytes paid at an average moment: as functions; as containers, at least two."""
     open_streams = requests_per_s * SECONDS  # Little's law
     containers = max(2, math.ceil(open_streams / per_container))
     return open_streams * FUNCTION_GB, containers * CONTAINER_GB
@@ -906,7 +908,7 @@ assert log.index(f"handed over: {len(answer['body'])} characters") == 4 and piec
 
 # %%
 def busy_environments(requests_per_s: float, seconds: float, cpu_s: float) -> tuple[float, float]:
-    """Return the environments that are busy, and the share of their time in which the CPU has nothing to do."""
+    """Return the environments that are busy, and the share of their time that is waiting."""
     ...
 
 

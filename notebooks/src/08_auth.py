@@ -136,9 +136,7 @@ del store["3f2a"]
 revoked = post("/chat", f"Bearer {key}").status_code
 
 count = [reply.status_code for reply in refused].count(401)
-print(
-    f"{len(paths)} routes, {len(strangers)} strangers: {count} times 401, and a model was asked {before} times"
-)
+print(f"{len(paths)} routes, {len(strangers)} strangers: {count} times 401, model calls: {before}")
 print(f"a key and a token: {known}, charged to {asked}")
 print(f"the key, as soon as it is revoked: {revoked}")
 assert count == len(refused) == 14 and before == 0
@@ -192,7 +190,10 @@ assert (guess, forgotten, len(asked)) == (200, 200, 2)
 
 # %%
 def credential_of(header: str | None) -> str | None:
-    """Return what stands behind `Bearer`, in any case of letters and with any blanks; None if there is nothing."""
+    """Return what stands behind `Bearer`, in any case of letters and with any blanks.
+
+    None if there is nothing.
+    """
     ...
 
 
@@ -417,7 +418,10 @@ assert let_in == ["HS256 with the public key", "for another service", "without a
 
 # %%
 def rules_for(header: dict, ring: dict[str, tuple[str, str]]) -> tuple[str, list[str]] | None:
-    """Return the key's material and the algorithms to allow, or None. The ring has alg and material by kid."""
+    """Return the key's material and the algorithms to allow, or None.
+
+    The ring has alg and material by kid.
+    """
     ...
 
 
@@ -584,7 +588,10 @@ def calls_let_in(is_good) -> int:
 
 
 def key(cached_s: int):
-    """A key that is looked up, and ended when the leak is noticed; what a worker has found it may keep for a while."""
+    """A key that is looked up, and ended when the leak is noticed.
+
+    What a worker has found it may keep for a while.
+    """
     ends_at, found = NOTICED_S, {}
 
     def is_good(now: int) -> bool:
@@ -662,7 +669,10 @@ assert (len(before), len(later)) == (1_000, 0)
 
 # %%
 def tokens_lost(per_s: float, noticed_s: float, stopped_s: float, limit: float) -> float:
-    """Return the tokens spent between leak and end. `stopped_s`: from noticing to the last call; `limit`: the quota."""
+    """Return the tokens spent between leak and end.
+
+    `stopped_s`: from noticing to the last call; `limit`: the quota.
+    """
     ...
 
 
@@ -719,7 +729,7 @@ class Instance:
 
 
 def refused(deployments: dict[int, tuple[str, set[str]]]) -> int:
-    """Good tokens refused in an hour, each shown to all every minute; a deployment needs a minute an instance."""
+    """Refusals of good tokens in an hour; a deployment takes a minute an instance."""
     instances, tokens, count = [Instance() for _ in range(3)], [], 0
     for minute in range(60):
         for begins, (signs, knows) in deployments.items():
@@ -766,7 +776,10 @@ assert all(counts.values())
 
 # %%
 def may_begin(first: int, takes: int, lives: int, leeway: int) -> tuple[int, int]:
-    """Return the minutes. Each deployment takes `takes`; tokens live for `lives`, and clocks differ by `leeway`."""
+    """Return the minutes.
+
+    Each deployment takes `takes`; tokens live for `lives`, and clocks differ by `leeway`.
+    """
     ...
 
 
@@ -919,7 +932,10 @@ assert (ran, shared.used, free) == (8, 6_400, 0)
 
 # %%
 def let_in(limit: int, used: int, estimates: list[int]) -> list[int]:
-    """Return the places of those that fit; who does not fit takes nothing, and a smaller one behind may still fit."""
+    """Return the places of those that fit.
+
+    Who does not fit takes nothing, and a smaller one behind may still fit.
+    """
     ...
 
 
