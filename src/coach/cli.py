@@ -356,7 +356,7 @@ def export(
 def grade(
     lesson: LessonArg,
     path: Annotated[
-        Path | None, typer.Argument(metavar="PATH", help="A file, a lesson's folder or a whole clone.")
+        Path | None, typer.Argument(metavar="PATH", help="A file, a lesson's folder, a whole clone or a zip.")
     ] = None,
     reference: Annotated[bool, typer.Option("--reference", help="Grade the reference solution.")] = False,
     json_file: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the result as JSON.")] = None,
@@ -366,6 +366,7 @@ def grade(
     import json
 
     from coach import __version__, workspace
+    from coach.cohort import opened
     from coach.scorecard import as_json, card_lines, finding_lines
 
     found = find_lesson(course_root(), lesson)
@@ -376,7 +377,8 @@ def grade(
     candidate = found.solution if path is None else path
     if not candidate.exists():
         raise CourseError(f"There is nothing at {candidate}.")
-    result = workspace.grade(found, candidate, time_limit_s=time_limit)
+    with opened(found, candidate) as given:
+        result = workspace.grade(found, given, time_limit_s=time_limit)
     if json_file:
         data = as_json(result.card, course_version=__version__, suite_hash=result.suite_hash, notes=result.notes)
         text = json.dumps(data, indent=2) + "\n"

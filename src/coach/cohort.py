@@ -9,6 +9,7 @@ import io
 import queue
 import tempfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -97,13 +98,13 @@ def grade_all(
         def one(path: Path) -> Submission:
             mine = warm.get()
             try:
-                with _opened(lesson, path) as candidate:
+                with opened(lesson, path) as candidate:
                     files, notes = workspace.submitted_files(lesson, candidate)
                     graded = workspace.grade_files(
                         lesson, files, notes=notes, time_limit_s=time_limit_s, warm=mine, expected=expected
                     )
                 return Submission(path.stem, graded)
-            except (CourseError, OSError, zipfile.BadZipFile) as error:
+            except (CourseError, OSError) as error:
                 return Submission(path.stem, None, str(error))
             finally:
                 if not mine.alive:  # a submission of the same user may have ended it; its own verdict is nothing
@@ -121,16 +122,25 @@ def grade_all(
 
 
 @contextlib.contextmanager
-def _opened(lesson: Lesson, path: Path) -> Iterator[Path]:
+def opened(lesson: Lesson, path: Path) -> Iterator[Path]:
     """Give a submission as a path that can be graded. Of an archive only the lesson's own files are unpacked.
 
     Raises:
-        CourseError: the archive has no `app.py`.
+        CourseError: the archive cannot be read, or has no `app.py`.
     """
-    if path.suffix != ".zip":
+    if path.suffix != ".zip" or path.is_dir():
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="coach-") as temporary, zipfile.ZipFile(path) as archive:
+    with tempfile.TemporaryDirectory(prefix="coach-") as temporary:
+        try:
+            _unpack(lesson, path, Path(temporary))
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:  # torn, or with a password
+            raise CourseError(f"{path.name} cannot be read as a zip archive: {error}.") from None
+        yield Path(temporary)
+
+
+def _unpack(lesson: Lesson, path: Path, into: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
         members = {PurePosixPath(one.filename): one for one in archive.infolist() if not one.is_dir()}
         homes = sorted(
             (one.parent for one in members if one.name == "app.py"),
@@ -143,10 +153,9 @@ def _opened(lesson: Lesson, path: Path) -> Iterator[Path]:
                 with archive.open(member) as packed:
                     # One byte more than is graded, so that what is too large is seen to be.
                     content = packed.read(workspace.FILE_LIMIT + 1)
-                target = Path(temporary) / name
+                target = into / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-        yield Path(temporary)
 
 
 def as_csv(lesson: Lesson, found: Sequence[Submission]) -> str:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from coach import cli, progress
 from coach.lesson import read_lesson
-from tests.tiny_course import TinyCourse
+from tests.tiny_course import SOLUTION, TinyCourse
 
 Coach = Callable[..., tuple[int, str]]
 
@@ -163,6 +164,16 @@ def test_grade_somebodys_file_under_any_name(coach: Coach, tiny: TinyCourse) -> 
     assert code == 1
     assert "half(3) is 1" in text
     assert "2/7 points" in text
+
+
+def test_grade_takes_an_archive_as_cohort_does(coach: Coach, tiny: TinyCourse) -> None:
+    with zipfile.ZipFile(tiny.root / "zoe.zip", "w") as archive:
+        archive.writestr("zoe-main/app.py", SOLUTION)
+    code, text = coach("grade", "03", "zoe.zip")
+    assert code == 0 and "7/7 points" in text
+    (tiny.root / "torn.zip").write_bytes(b"PK nothing")
+    code, text = coach("grade", "03", "torn.zip")
+    assert code == 2 and "torn.zip cannot be read as a zip archive" in text
 
 
 def test_grade_writes_json_and_nothing_else_to_standard_output(coach: Coach, tiny: TinyCourse) -> None:
