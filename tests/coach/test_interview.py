@@ -10,7 +10,7 @@ import pytest
 from coach.interview import plan, report, state
 from coach.interview.coding import grade, hand_out
 from coach.interview.store import Store
-from coach.interview.variants import read_variants, replace_words
+from coach.interview.variants import read_variants, render_as, replace_words
 from coach.lesson import CourseError
 from coach.questions import read_topics
 from tests.conftest import ROOT
@@ -85,6 +85,14 @@ def test_words_and_numbers_are_replaced_whole_and_at_once() -> None:
     words = {"ask": "tell", "tell": "ask", "7": "5", "1_000": "2_000", "20": "30"}
     text = "ask(7) tell task ask_all 7. 0.7 7.5 7,000 v7 -7 1_000 21_000 20 120 [7, 20]"
     assert replace_words(text, words) == "tell(5) ask task ask_all 5. 0.7 7.5 7,000 v7 -5 2_000 21_000 30 120 [5, 30]"
+
+
+def test_a_drawn_number_never_changes_which_task_a_test_is_of() -> None:
+    for variant in VARIANTS:
+        number = str(int(variant.task.partition(".")[2]))
+        suite = render_as(variant, {number: "99"}).suite
+        assert f"@pytest.mark.task({number})" in suite
+        assert "task(99)" not in suite
 
 
 # The clock.

@@ -146,7 +146,9 @@ def render(variant: Variant, seed: int | None = None) -> Rendered:
 
 def render_as(variant: Variant, drawn: Mapping[str, str]) -> Rendered:
     """Return the variant with these names and numbers."""
-    suite = replace_words(variant.text(SUITE), drawn).replace(IMPORT, SUITE_IMPORT, 1)
+    lines = variant.text(SUITE).replace(IMPORT, SUITE_IMPORT, 1).splitlines(keepends=True)
+    # The number in a mark is the task's, and no drawn one that happens to be the same.
+    suite = "".join(line if line.startswith("@pytest.mark.task(") else replace_words(line, drawn) for line in lines)
     return Rendered(
         variant=variant,
         drawn=dict(drawn),
