@@ -266,7 +266,7 @@ def secret_of(settings: Settings) -> bytes:
 
 def _made(file: Path) -> bytes:
     secret = secrets.token_urlsafe(48).encode()
-    half = file.with_name(f"secret.{os.getpid()}")
+    half = file.with_name(f"secret.{secrets.token_hex(4)}")  # no number of a process: in a container that is always 1
     half.touch(mode=0o600, exist_ok=False)
     try:
         half.write_bytes(secret)

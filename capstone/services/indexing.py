@@ -61,7 +61,7 @@ class Keeper:
         async with self.shelf.tasks(waiting) as tasks:
             await self._do(tasks)
         if self._away:
-            await asyncio.sleep(min(self.pause_s * 2**self._away, self.longest_pause_s))
+            await asyncio.sleep(min(self.pause_s * 2 ** min(self._away, 10), self.longest_pause_s))
         elif not tasks:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.pause_s):

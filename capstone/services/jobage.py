@@ -1,14 +1,18 @@
 """Jobs that are over are kept for a while, with their prompts and answers, and then deleted."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from capstone.services.jobqueue import Queue
+from capstone.services.jobwork import is_away
 from capstone.store.jobs import Jobs as JobRows
 
+log = logging.getLogger("capstone.jobs")
 DAY_S = 86_400
+AGAIN_S = 60.0  # after a database that was away
 
 
 @dataclass
@@ -24,9 +28,16 @@ class OldJobs:
     async def keep_deleting(self) -> None:
         """Look for them once an hour, until cancelled."""
         while True:
-            if self.kept_days:
-                await self.delete()
-            await asyncio.sleep(self.every_s)
+            wait_s = self.every_s
+            try:
+                if self.kept_days:
+                    await self.delete()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.info("old jobs wait for the database: %s", error)
+                wait_s = AGAIN_S
+            await asyncio.sleep(wait_s)
 
     async def delete(self) -> int:
         """Note which jobs are over, and delete those that have been for long enough; return how many."""

@@ -53,7 +53,9 @@ class Worker:
             try:
                 job = await self.queue.claim()
                 wait_s = self.pause_s
-            except DatabaseAway:
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 job, wait_s = None, min(2 * wait_s, 60)
             if job is not None:
                 await self.do(job)

@@ -51,7 +51,8 @@ async def migrate(database: Database) -> None:
 
 async def _reach(engine: AsyncEngine, patience_s: float) -> None:
     """Wait for a server that starts together with us."""
-    where, last = engine.url.render_as_string(hide_password=True), ""
+    # Without what stands behind the "?": a password may be there too.
+    where, last = engine.url.set(query={}).render_as_string(hide_password=True), ""
     try:
         async with asyncio.timeout(patience_s):
             while True:

@@ -77,9 +77,10 @@ class UsageRecords:
         async with self.database.reading() as session:
             return list(await session.scalars(asked))
 
-    async def tokens_of(self, principal_id: str, *, since: float = 0) -> int:
+    async def tokens_of(self, principal_id: str, *, since: float = 0, until: float = 1e12) -> int:
         """Return the tokens that a principal used, so that a restart gives nobody a new quota."""
         tokens = func.coalesce(func.sum(UsageRecord.prompt_tokens + UsageRecord.completion_tokens), 0)
-        asked = select(tokens).where(UsageRecord.principal_id == principal_id, UsageRecord.at >= since)
+        when = (UsageRecord.at >= since, UsageRecord.at < until)
+        asked = select(tokens).where(UsageRecord.principal_id == principal_id, *when)
         async with self.database.reading() as session:
             return int(await session.scalar(asked) or 0)
