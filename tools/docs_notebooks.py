@@ -70,6 +70,8 @@ def on_files(files: Any, config: Any) -> None:
     from mkdocs.structure.files import File
 
     for name, text in pages(ROOT).items():
+        if written := files.get_file_from_path(name):  # by main(), some time ago
+            files.remove(written)
         files.append(File.generated(config, name, content=text))
 
 
