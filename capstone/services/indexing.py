@@ -58,8 +58,10 @@ class Keeper:
     async def _round(self) -> None:
         now = time.monotonic()
         waiting = [id_ for id_, (_, until) in self._tried.items() if until > now]
+        away = self._away
         async with self.shelf.tasks(waiting) as tasks:
             await self._do(tasks)
+        self._away = min(self._away, away + 1)  # once, however many tenants have met the same outage
         if self._away:
             await asyncio.sleep(min(self.pause_s * 2 ** min(self._away, 10), self.longest_pause_s))
         elif not tasks:

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from capstone.errors import ProviderError
 from capstone.services import jobage
 from capstone.services.access import secret_of
 from capstone.services.indexing import Keeper
@@ -82,22 +85,38 @@ async def test_what_was_read_before_midnight_is_not_counted_after_it() -> None:
     assert await quota.spent("ada") == 0
 
 
-async def test_however_long_a_provider_is_away_the_index_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("away", "tenants", "pause_s"), [(0, "", None), (0, "abcdef", 2), (1_100, "", 60)])
+async def test_a_provider_that_is_away_holds_the_index_up_once_a_round_and_never_ends_it(
+    away: int, tenants: str, pause_s: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    class Tasks:
-        async def __aenter__(self) -> list[Any]:
-            return []
+    class Shelf:
+        work = asyncio.Event()
 
-        async def __aexit__(self, *_: object) -> None: ...
+        @asynccontextmanager
+        async def tasks(self, _: object) -> AsyncIterator[list[Any]]:
+            self.work.set()
+            kept = {"state": "queued", "media_type": "text/plain"}
+            yield [SimpleNamespace(id=one, tenant=one, **kept) for one in tenants]
 
-    keeper = Keeper(SimpleNamespace(tasks=lambda _: Tasks()), indexer=str, _away=1_100)  # type: ignore[arg-type]
+        async def put(self, *_: object) -> None:
+            raise ProviderError("away", 503, None)
+
+        @property
+        def documents(self) -> Any:
+            return self
+
+        async def content_of(self, _: str) -> bytes:
+            return b"text"
+
+    keeper = Keeper(Shelf(), indexer=str, _away=away)  # type: ignore[arg-type]
     monkeypatch.setattr("capstone.services.indexing.asyncio.sleep", sleep)
     await keeper._round()
-    assert waits == [keeper.longest_pause_s]
+    assert waits == ([] if pause_s is None else [pause_s])
 
 
 async def test_a_table_of_jobs_that_is_locked_for_a_moment_ends_no_worker() -> None:
