@@ -307,7 +307,7 @@ async def test_row_22_cutting_and_indexing_are_off_the_loop(store: Store, tmp_pa
 
 
 async def test_row_22_vectors_made_in_this_process_are_made_off_the_loop() -> None:
-    """The loop goes round while they are made. Made on it, it would stand still from the first to the last."""
+    """The loop goes round while they are made. Made on it, it would go round twice: before the first, after the last."""
     texts = ["The quick brown fox jumps over the lazy dog, again and again. " * 10] * 64
     rounds = 0
 
@@ -320,7 +320,7 @@ async def test_row_22_vectors_made_in_this_process_are_made_off_the_loop() -> No
     going = asyncio.create_task(go_round())
     await Hashing().embed(None, Asked({"input": texts}, "hashing", False, False, None, 0))
     going.cancel()
-    assert rounds > 500, f"the event loop went round {rounds} times while 64 texts were embedded"
+    assert rounds > 10, f"the event loop went round {rounds} times while 64 texts were embedded"
 
 
 async def test_row_22_an_upload_is_looked_at_off_the_loop(shelf: Shelf) -> None:
