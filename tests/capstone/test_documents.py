@@ -307,7 +307,7 @@ async def test_row_22_cutting_and_indexing_are_off_the_loop(store: Store, tmp_pa
 
 
 async def test_row_22_vectors_made_in_this_process_are_made_off_the_loop() -> None:
-    """The loop goes round while they are made. Made on it, it would go round twice: before the first, after the last."""
+    """The loop goes round while they are made. Made on it, it would go round twice: before the first, after all."""
     texts = ["The quick brown fox jumps over the lazy dog, again and again. " * 10] * 64
     rounds = 0
 
