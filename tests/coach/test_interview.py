@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coach.interview import plan, report, state
-from coach.interview.coding import grade, hand_out
+from coach.interview.coding import grade, hand_out, of_the_interview
 from coach.interview.store import Store
 from coach.interview.variants import read_variants, render_as, replace_words
 from coach.lesson import CourseError
@@ -93,6 +93,14 @@ def test_a_drawn_number_never_changes_which_task_a_test_is_of() -> None:
         suite = render_as(variant, {number: "99"}).suite
         assert f"@pytest.mark.task({number})" in suite
         assert "task(99)" not in suite
+
+
+def test_what_is_said_of_a_task_leads_to_no_lesson() -> None:
+    seen = "app.py has no `f`. The tests ask for it by that name; `coach reset 02` puts the stub back and keeps a copy"
+    assert of_the_interview(f"{seen} of yours.").endswith("by that name; the file you began with has it.")
+    assert of_the_interview("ValueError at lessons/02_task/app.py:7, in lessons.02_task.app") == (
+        "ValueError at app.py:7, in app"
+    )
 
 
 # The clock.
