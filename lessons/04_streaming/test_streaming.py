@@ -4,6 +4,7 @@ import asyncio
 import base64
 import importlib
 import json
+import os
 import re
 import shutil
 import socket
@@ -1702,8 +1703,14 @@ class NodeRun:
         (self._folder / "harness.mjs").write_text(HARNESS, encoding="utf-8")
         shutil.copy(self.reader, self._folder / "reader.mjs")
         try:
+            # An environment of its own: pytest changes the process's for each test, and node would start from it.
             run = subprocess.run(
-                [self.node, "harness.mjs"], cwd=self._folder, capture_output=True, timeout=10, check=False
+                [self.node, "harness.mjs"],
+                cwd=self._folder,
+                env=dict(os.environ),
+                capture_output=True,
+                timeout=10,
+                check=False,
             )
             self.printed = run.stderr.decode(errors="replace")
         except subprocess.TimeoutExpired:
