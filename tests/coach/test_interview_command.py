@@ -127,9 +127,9 @@ def test_interrupted_it_has_the_clock_that_was_left(tmp_path: Path) -> None:
 
 def start(course: Path) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command("--seed", "5"), cwd=course, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT
-    )
+    # Whoever started the tests may have them ignore a signal, and children inherit that.
+    terminal = ["env", "--default-signal=INT,HUP", *command("--seed", "5")]
+    return subprocess.Popen(terminal, cwd=course, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
 
 
 def used_s(store: Store) -> float:

@@ -37,7 +37,8 @@ def free_port() -> int:
 @contextmanager
 def coach(folder: Path, *args: str) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "coach", *args],
+        # Whoever started the tests may have them ignore Ctrl-C, and children inherit that.
+        ["env", "--default-signal=INT", sys.executable, "-u", "-m", "coach", *args],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
