@@ -345,6 +345,8 @@ def _verdict(
     canaries = [record["finding"]["result"] for record in records if canary in record["test"]]
     if end is None or (len(canaries) < CANARIES.count("@") and not end["broken"]):
         broken = f"nothing counts: {run.stopped or 'the process ended before the suite did'}"
+    elif len(names) != len(set(names)):
+        broken = "nothing counts: tests left two results, as a suite does that runs twice"
     elif end["broken"]:
         broken = end["broken"]
     elif set(canaries) != {"failed"}:
