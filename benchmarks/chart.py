@@ -99,14 +99,8 @@ PANELS = [
 ]
 
 
-def draw(found: dict[str, Any]) -> str:
-    """Return the chart of what async_vs_sync.py found."""
-    cases = found["cases"]
-    rows = [HEADING + PITCH * len(case["runs"]) + GAP for case in cases]
-    breaks = 6 * (len({case["framework"] for case in cases}) - 1)
-    foot = TOP + sum(rows) + breaks
-    notes = captions(found)
-    height = foot + 16 * len(notes) + 14
+def begin(height: float, title: str, description: str, style: str = STYLE) -> ET.Element:
+    """Return an empty chart of this height in pixels, with its title written and its description for readers aloud."""
     svg = ET.Element(
         "svg",
         {
@@ -116,12 +110,24 @@ def draw(found: dict[str, Any]) -> str:
             "aria-labelledby": "title desc",
         },
     )
-    title = f"One model call of {found['upstream_ms']} ms: what the users of one worker process get"
     ET.SubElement(svg, "title", {"id": "title"}).text = title
-    ET.SubElement(svg, "desc", {"id": "desc"}).text = description(found)
-    ET.SubElement(svg, "style").text = STYLE
+    ET.SubElement(svg, "desc", {"id": "desc"}).text = description
+    ET.SubElement(svg, "style").text = style
     ET.SubElement(svg, "rect", {"class": "card", "width": str(WIDTH), "height": number(height), "rx": "8"})
     write(svg, MARGIN, 28, title, "title")
+    return svg
+
+
+def draw(found: dict[str, Any]) -> str:
+    """Return the chart of what async_vs_sync.py found."""
+    cases = found["cases"]
+    rows = [HEADING + PITCH * len(case["runs"]) + GAP for case in cases]
+    breaks = 6 * (len({case["framework"] for case in cases}) - 1)
+    foot = TOP + sum(rows) + breaks
+    notes = captions(found)
+    height = foot + 16 * len(notes) + 14
+    title = f"One model call of {found['upstream_ms']} ms: what the users of one worker process get"
+    svg = begin(height, title, description(found))
     draw_headings(svg, found)
     top = float(TOP)
     for at, (case, row) in enumerate(zip(cases, rows, strict=True)):

@@ -10,7 +10,7 @@ import sys
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from chart import MARGIN, STYLE, WIDTH, number, rule, write
+from chart import MARGIN, STYLE, WIDTH, begin, number, rule, write
 
 GAP = 44  # between the panels: room for numbers on the left of the second
 PANEL = (WIDTH - 2 * MARGIN - 2 * GAP) / 2
@@ -55,20 +55,7 @@ def draw(found: dict[str, Any]) -> str:
     notes = captions(found)
     foot = MAP_TOP + MAP_HIGH + 12
     height = foot + 16 * len(notes) + 14
-    svg = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {WIDTH} {number(height)}",
-            "role": "img",
-            "aria-labelledby": "title desc",
-        },
-    )
-    ET.SubElement(svg, "title", {"id": "title"}).text = TITLE
-    ET.SubElement(svg, "desc", {"id": "desc"}).text = description(found)
-    ET.SubElement(svg, "style").text = STYLE + COLORS
-    ET.SubElement(svg, "rect", {"class": "card", "width": str(WIDTH), "height": number(height), "rx": "8"})
-    write(svg, MARGIN, 28, TITLE, "title")
+    svg = begin(height, TITLE, description(found), style=STYLE + COLORS)
     for at, one in enumerate(found["embedders"]):
         draw_recall(svg, one, MARGIN + GAP + at * (PANEL + GAP))
     draw_map(svg, found["embedders"][-1])

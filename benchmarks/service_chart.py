@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
 
-from chart import MARGIN, STYLE, WIDTH, number, rule, write
+from chart import MARGIN, WIDTH, begin, number, rule, write
 
 BAR, PITCH, LABEL = 12, 22, 300
 COLUMNS = (MARGIN, 370, 460, 560)  # of the table: what, floor, capstone, goal
@@ -46,23 +46,12 @@ def draw(found: Figures) -> str:
     notes_top = table_top + 24 + 20 * len(ROWS) + 16
     notes = captions(found)
     height = notes_top + 16 * len(notes) + 8
-    svg = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {WIDTH} {number(height)}",
-            "role": "img",
-            "aria-labelledby": "title desc",
-        },
-    )
     title = "What a request through the capstone costs"
-    ET.SubElement(svg, "title", {"id": "title"}).text = title
-    ET.SubElement(svg, "desc", {"id": "desc"}).text = " ".join(
-        f"{case['label']}: {in_words(case['busy']['cpu_us_per_request'], floor)}." for case in cases
+    svg = begin(
+        height,
+        title,
+        " ".join(f"{case['label']}: {in_words(case['busy']['cpu_us_per_request'], floor)}." for case in cases),
     )
-    ET.SubElement(svg, "style").text = STYLE
-    ET.SubElement(svg, "rect", {"class": "card", "width": str(WIDTH), "height": number(height), "rx": "8"})
-    write(svg, MARGIN, 28, title, "title")
     write(svg, MARGIN, 58, "CPU time per request, 32 connections, a provider that answers at once", "strong")
     write(svg, MARGIN, 74, "less is better", "quiet")
     longest = max(case["busy"]["cpu_us_per_request"] for case in cases)

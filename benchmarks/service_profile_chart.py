@@ -10,7 +10,7 @@ import sys
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from chart import MARGIN, STYLE, WIDTH, number, write
+from chart import MARGIN, WIDTH, begin, number, write
 
 BAR, PITCH, LABEL = 12, 22, 370
 
@@ -20,21 +20,8 @@ def draw(found: dict[str, Any]) -> str:
     table, notes = found["rows"], captions(found)
     notes_top = 92 + PITCH * len(table) + 18
     height = notes_top + 16 * len(notes) + 8
-    svg = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {WIDTH} {number(height)}",
-            "role": "img",
-            "aria-labelledby": "title desc",
-        },
-    )
     title = f"Where {found['cpu_us_per_request']:.0f} µs of a request go"
-    ET.SubElement(svg, "title", {"id": "title"}).text = title
-    ET.SubElement(svg, "desc", {"id": "desc"}).text = " ".join(f"{one['part']}: {in_words(one)}." for one in table)
-    ET.SubElement(svg, "style").text = STYLE
-    ET.SubElement(svg, "rect", {"class": "card", "width": str(WIDTH), "height": number(height), "rx": "8"})
-    write(svg, MARGIN, 28, title, "title")
+    svg = begin(height, title, " ".join(f"{one['part']}: {in_words(one)}." for one in table))
     write(svg, MARGIN, 58, "CPU time by part, 32 connections, a provider that answers at once", "strong")
     write(svg, MARGIN, 74, "in brackets, the lessons that the part is from", "quiet")
     room = WIDTH - MARGIN - LABEL - 110
