@@ -877,10 +877,13 @@ def test_every_source_stands_behind_a_fence_of_its_own() -> None:
     """Without numbers nothing can be cited; without fences nobody can tell your words from theirs."""
     written = lesson.fence(hits_of("Five seconds.", "Ten\nminutes."))
 
-    assert type(written) is str and [one[:2] for one in sources_in(written)] == [
-        ["1", "Five seconds."],
-        ["2", "Ten\nminutes."],
-    ], f'expected were <source id="1"> around the first text and <source id="2"> around the second, not {written!r}'
+    assert type(written) is str, f"fence() returned {type(written).__name__}, not a text"
+    seen = [one[:2] for one in sources_in(written)]
+    expected = [["1", "Five seconds."], ["2", "Ten\nminutes."]]
+    assert seen == expected, (
+        f'expected were <source id="1"> around the first text and <source id="2"> around the second, not {written!r}. '
+        "The mark is read as it is spelled here, and numbers begin at 1: they are what the model cites."
+    )
 
 
 ATTACKS = {
